@@ -1,0 +1,26 @@
+/* Memory: allocation does not fail.
+ *
+ * Sizes that come from outside are bounded before they reach these functions, so running out of
+ * memory is a fault of the machine and ends the process.  Free with free().
+ */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+
+void *mem_alloc(size_t size);              /* Not zeroed. */
+void *mem_zalloc(size_t size);             /* Zeroed. */
+void *mem_zalloc_array(size_t n, size_t size);
+void *mem_resize(void *p, size_t size);    /* As realloc(). */
+void *mem_copy(const void *p, size_t size);
+char *mem_strdup(const char *s);
+char *mem_strndup(const char *s, size_t n);
+char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#define NEW(type) ((type *)mem_zalloc(sizeof(type)))
+#define NEW_ARRAY(type, n) ((type *)mem_zalloc_array((n), sizeof(type)))
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+#endif

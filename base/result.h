@@ -1,0 +1,71 @@
+/* The outcome of one run of one case: what scenarios produce and reports take. */
+#ifndef BASE_RESULT_H
+#define BASE_RESULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum verdict {
+    VERDICT_PASS,
+    VERDICT_FAIL,     /* An expectation or an oracle says no. */
+    VERDICT_CRASH,    /* The worker died: signal or failed check. */
+    VERDICT_HANG,     /* It looped past the watchdog, or made too many steps. */
+    VERDICT_SKIP,     /* Something required is missing. */
+    VERDICT_QUIRK,    /* Differs from the reference in a known way. */
+    VERDICT_NONDET,   /* The second run had another trace. */
+    VERDICTS
+};
+
+const char *verdict_name(enum verdict v); /* "pass"... */
+int verdict_parse(const char *name);      /* -1 when unknown. */
+
+/* A row of the step or event log of a run; kept for failed runs, or for all on request. */
+struct result_step {
+    uint32_t statement;
+    int line;
+    int64_t virt_ns;
+    char *kind; /* "statement", "reply", "event", "io", "trace" */
+    char *text;
+};
+
+/* All strings are owned and never NULL after result_init. */
+struct result {
+    /* Natural key, with the build id that the sink knows. */
+    char *case_id; /* "reopen/l2-cache-default" */
+    char *params;  /* "l2=128k lazy=on", in order of the matrix headers */
+    uint64_t seed;
+    char *explore; /* Deviations in choice_format form; "" for the plain run. */
+
+    enum verdict verdict;
+    char *signature; /* "oracle:site:normalised text" of the first failure, "" otherwise. */
+    char *oracle;    /* "expect", "ref-image", "graph"... */
+    char *message;   /* What a person reads; may have several lines. */
+    char *file;
+    int line, col;
+    char *source;    /* The source line. */
+    char *repeat;    /* The exact command that repeats it. */
+    int64_t virt_ns;
+    uint64_t steps;
+    uint64_t trace_hash;
+    int64_t host_ns; /* Wall time; filled by app, never part of the key. */
+    struct result_step *log;
+    size_t log_len, log_cap;
+};
+
+void result_init(struct result *r);
+void result_fini(struct result *r);
+/* Replaces a string member by a copy. */
+void result_set(char **member, const char *text);
+void result_log(struct result *r, uint32_t statement, int line, int64_t virt_ns, const char *kind,
+                const char *text);
+
+/* A flat form for pipes: result_pack gives a new buffer of *n bytes; result_unpack fills an
+ * initialised result and returns -EINVAL for what is not one. */
+void *result_pack(const struct result *r, size_t *n);
+int result_unpack(struct result *r, const void *bytes, size_t n);
+
+/* Text with digits, addresses and quoted names replaced, so that one bug has one signature. */
+char *result_normalise(const char *text);
+
+#endif

@@ -1,0 +1,136 @@
+/* The whole contract between model/ and drivers/.
+ *
+ * A driver is one const struct blk_driver.  The root holds identity and life cycle; everything
+ * else sits in optional groups.  A NULL group, or a NULL member of a group, always means the
+ * default written beside it; there are no other defaults.
+ *
+ * Two kinds of function:
+ *   [ctl]  control path.  May not yield.  Takes an error where it can fail.
+ *   [io]   runs in a coroutine and may yield.  Returns -errno, no message unless it takes an error.
+ * All take the node first.  None may keep a pointer it was lent.
+ */
+#ifndef MODEL_DRIVER_H
+#define MODEL_DRIVER_H
+
+#include "base/error.h"
+#include "model/io.h"
+#include "model/options.h"
+#include "model/perm.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct node;
+struct child;
+struct txn;
+
+enum driver_traits {
+    DRV_PROTOCOL = 1 << 0, /* Leaf: no child, stores bytes on the host. */
+    DRV_FORMAT = 1 << 1,   /* Children are storage. */
+    DRV_FILTER = 1 << 2,   /* Same data as its child of role "filtered". */
+    DRV_BACKING = 1 << 3,  /* Unallocated ranges read from "backing". */
+};
+
+/* QEMU's BdrvChildRole. */
+enum child_role {
+    ROLE_DATA = 1 << 0,
+    ROLE_METADATA = 1 << 1,
+    ROLE_FILTERED = 1 << 2,
+    ROLE_COW = 1 << 3,
+    ROLE_PRIMARY = 1 << 4,
+    ROLE_IMAGE = ROLE_DATA | ROLE_METADATA | ROLE_PRIMARY,
+};
+
+struct child_desc {
+    const char *name; /* Option name and name of the edge: "file", "backing", "image"; NULL ends. */
+    uint32_t roles;   /* enum child_role */
+    bool required;
+};
+
+/* Data path.  Requests arrive aligned to limits and inside the length. */
+struct driver_io {
+    /* [io] One function for every op.  If set, all others are NULL.  For filters that treat ops
+     * alike; io_forward passes a request on. */
+    int (*any)(struct node *n, struct io_req *req);
+
+    /* [io] NULL: filters forward to the filtered child, others fail with -ENOTSUP. */
+    int (*read)(struct node *n, struct io_req *req);
+    int (*write)(struct node *n, struct io_req *req);
+
+    /* [io] NULL: filters forward, for others (or on -ENOTSUP) the block layer writes zeroes. */
+    int (*write_zeroes)(struct node *n, struct io_req *req);
+
+    /* [io] NULL: filters forward, others succeed without effect. */
+    int (*discard)(struct node *n, struct io_req *req);
+
+    /* [io] Write own dirty metadata to the children.  NULL: none. */
+    int (*writeback)(struct node *n);
+
+    /* [io] Make all completed writes durable.  NULL: flush the children. */
+    int (*sync)(struct node *n);
+
+    /* [io] NULL: filters forward, others fail with -ENOTSUP "Image format driver does not support
+     * resize". */
+    int (*truncate)(struct node *n, struct io_req *req, struct error *err);
+
+    /* [io] This layer only.  NULL: filters forward, others say "data, allocated". */
+    int (*block_status)(struct node *n, struct io_req *req, struct io_extent *out);
+};
+
+/* Graph and options.  Prepare here; put commit and undo on the txn. */
+struct driver_graph {
+    /* [ctl] Pure: what n uses and shares on child c, when its own parents use and share `parents`.
+     * NULL: perm_default. */
+    void (*child_perm)(const struct node *n, const struct child *c, struct perm_pair parents,
+                       struct perm_pair *out);
+
+    /* [ctl] Take or drop outside locks for the new cumulative permissions.  NULL: nothing. */
+    int (*perm_change)(struct node *n, struct perm_pair now, struct txn *txn, struct error *err);
+};
+
+struct blk_driver {
+    const char *name;                    /* The QMP "driver" value. */
+    const char *help;                    /* One line. */
+    uint32_t traits;                     /* enum driver_traits */
+    size_t state_size;                   /* Zeroed before open; node_state(). */
+    const struct schema_member *options; /* Run-time options, children included. */
+    const struct child_desc *children;   /* NULL: none. */
+
+    /* [io] Opens children with node_open_child, reads options, sets up state.  On failure it has
+     * undone what it did outside the node: close is not called, children are dropped by the
+     * caller.  Mandatory. */
+    int (*open)(struct node *n, const struct opts *opts, struct error *err);
+
+    /* [io] No request is in flight.  Children are still there.  NULL: nothing to free. */
+    void (*close)(struct node *n);
+
+    /* [ctl] Adjusts limits, which come set from the children (storage and filtered).  NULL: so. */
+    void (*limits)(const struct node *n, struct io_limits *limits);
+
+    /* [io] Length in bytes or -errno.  NULL: length of the primary or filtered child. */
+    int64_t (*length)(struct node *n);
+
+    /* [ctl] The image's "filename" as QEMU shows it, when it has a plain one; returns a new string
+     * or NULL.  NULL: the default rules (model/filename.c). */
+    char *(*filename)(const struct node *n);
+
+    /* [ctl] Bytes that the image takes on the host ("actual-size"), -errno when unknown.  NULL:
+     * sum of the storage children. */
+    int64_t (*allocated_size)(struct node *n);
+
+    /* [ctl] What only one driver has: blkdebug's "breakpoint", "resume", "remove_breakpoint",
+     * "is_suspended".  args and reply are JSON objects; reply may be NULL.
+     * NULL, or -ENOTSUP: the block layer asks the primary or filtered child. */
+    int (*command)(struct node *n, const char *name, const json_t *args, json_t *reply);
+
+    /* [io] An event of a parent's I/O path happened ("l2_load", "pwritev"...): blkdebug's rules.
+     * NULL: nothing. */
+    void (*event)(struct node *n, const char *event);
+
+    const struct driver_io *io;       /* NULL: all defaults. */
+    const struct driver_graph *graph; /* NULL: all defaults. */
+};
+
+#endif

@@ -1,0 +1,44 @@
+/* Read-only views of the graph for oracles and reports.  Nothing here changes anything. */
+#ifndef MODEL_INSPECT_H
+#define MODEL_INSPECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct layer;
+struct node;
+
+struct node_view {
+    const struct node *node;
+    const char *name, *driver;
+    int64_t length;
+    uint32_t refs;          /* As counted by the model. */
+    bool monitor_owned;
+    uint32_t parents, children; /* Edges in the lists of this node. */
+    uint32_t in_flight, tracked;
+    bool is_filter;
+};
+
+struct edge_view {
+    const struct node *parent; /* NULL: not a node. */
+    const struct node *child;
+    const char *name;
+    uint32_t roles, perm, shared;
+    bool frozen;
+    bool in_child_list; /* It also stands in its child's list of parents. */
+};
+
+/* Nodes in order of creation; false after the last. */
+bool inspect_node(const struct layer *l, size_t i, struct node_view *out);
+/* Edges from a node to its children, in order. */
+bool inspect_child(const struct node *n, size_t i, struct edge_view *out);
+/* Edges from parents to this node, those of backends included. */
+bool inspect_parent(const struct node *n, size_t i, struct edge_view *out);
+/* The node that stores the guest's data unchanged: n itself, or what lies below its filters. */
+const struct node *inspect_bottom(const struct node *n);
+/* The option of a node as in force: JSON text in a new string, NULL when there is none.  "default"
+ * when it was not given. */
+char *inspect_option(const struct node *n, const char *name);
+
+#endif

@@ -1,0 +1,113 @@
+/* Requests and the checked door through which each goes.  See model/io.c for the path. */
+#ifndef MODEL_IO_H
+#define MODEL_IO_H
+
+#include "base/error.h"
+#include "sim/iobuf.h"
+
+#include <stdint.h>
+
+struct node;
+struct child;
+
+enum io_op {
+    IO_READ,
+    IO_WRITE,
+    IO_WRITE_ZEROES,
+    IO_DISCARD,
+    IO_FLUSH,
+    IO_TRUNCATE,
+    IO_STATUS,
+    IO_OPS
+};
+
+const char *io_op_name(enum io_op op); /* "read"... */
+
+enum io_flags {
+    IO_FUA = 1 << 0,
+    IO_MAY_UNMAP = 1 << 1,       /* Zeroes may deallocate. */
+    IO_NO_FALLBACK = 1 << 2,     /* Zeroes: fail with -ENOTSUP and do not write a buffer. */
+    IO_SERIALISING = 1 << 3,     /* Wait for all that overlaps, and let it wait for this. */
+    IO_COMPRESSED = 1 << 4,
+    IO_WRITE_UNCHANGED = 1 << 5, /* Needs only the write-unchanged permission. */
+    IO_COPY_ON_READ = 1 << 6,
+    IO_EXACT = 1 << 7,           /* Truncate: this size or an error. */
+};
+
+enum io_prealloc { PREALLOC_OFF, PREALLOC_METADATA, PREALLOC_FALLOC, PREALLOC_FULL };
+
+struct io_req {
+    enum io_op op;
+    uint32_t flags;
+    int64_t offset;    /* Truncate: the new length. */
+    int64_t bytes;
+    struct iobuf *buf; /* Read, write; len == bytes.  NULL for others. */
+    enum io_prealloc prealloc; /* Truncate. */
+};
+
+/* Longest request in bytes (QEMU's BDRV_REQUEST_MAX_BYTES). */
+#define IO_MAX_BYTES ((int64_t)0x7ffffe00)
+/* Longest disk (QEMU's BDRV_MAX_LENGTH). */
+#define IO_MAX_LENGTH ((int64_t)0x7fffffffc0000000)
+
+struct io_limits {
+    uint32_t request_alignment; /* Power of two, 1... */
+    int64_t max_transfer;       /* 0: no limit.  Multiples of request_alignment, as are all below. */
+    int64_t opt_transfer;
+    int64_t max_pdiscard;
+    uint32_t pdiscard_alignment; /* 0: none */
+    int64_t max_pwrite_zeroes;
+    uint32_t pwrite_zeroes_alignment;
+    uint32_t write_flags; /* io_flags the driver does itself: IO_FUA... */
+    uint32_t zero_flags;
+};
+
+enum io_status_flags {
+    STATUS_DATA = 1 << 0,         /* Reads come from this layer's data. */
+    STATUS_ZERO = 1 << 1,         /* Reads as zeroes. */
+    STATUS_OFFSET_VALID = 1 << 2, /* map says where in file. */
+    STATUS_RAW = 1 << 3,          /* Ask the file instead (internal). */
+    STATUS_ALLOCATED = 1 << 4,    /* This layer, not its backing file, decides. */
+    STATUS_EOF = 1 << 5,
+    STATUS_RECURSE = 1 << 6,      /* Ask below whether it is zero (internal). */
+};
+
+struct io_extent {
+    uint32_t flags; /* io_status_flags */
+    int64_t bytes;  /* How far the answer holds; 1...req->bytes. */
+    int64_t map;    /* With STATUS_OFFSET_VALID: offset in file. */
+    struct node *file;
+};
+
+/* [io] The door: what parents call to do I/O on a child.  Takes the request as the parent sees it,
+ * any alignment.  Checks permission, range and length; tracks, serialises, pads, splits, calls the
+ * driver.  0 or -errno. */
+int io_child(struct child *c, struct io_req *req);
+
+/* [io] Shorthands over io_child. */
+int io_read(struct child *c, int64_t offset, struct iobuf *buf, uint32_t flags);
+int io_write(struct child *c, int64_t offset, struct iobuf *buf, uint32_t flags);
+int io_read_mem(struct child *c, int64_t offset, void *p, size_t n);
+int io_write_mem(struct child *c, int64_t offset, const void *p, size_t n, uint32_t flags);
+int io_write_zeroes(struct child *c, int64_t offset, int64_t bytes, uint32_t flags);
+int io_discard(struct child *c, int64_t offset, int64_t bytes);
+int io_flush(struct child *c);
+int io_truncate(struct child *c, int64_t length, uint32_t flags, enum io_prealloc prealloc,
+                struct error *err);
+
+/* [io] For filters: the same request on the filtered child (offset unchanged). */
+int io_forward(struct node *n, struct io_req *req);
+
+/* [io] Status of this node's own layer at offset. */
+int io_status(struct node *n, int64_t offset, int64_t bytes, struct io_extent *out);
+/* [io] Status as seen through the chain down to base (exclusive; NULL: all of it). */
+int io_status_above(struct node *n, struct node *base, int64_t offset, int64_t bytes,
+                    struct io_extent *out);
+/* [io] 1: allocated in this layer, 0: not; *pnum: how far. */
+int io_is_allocated(struct node *n, int64_t offset, int64_t bytes, int64_t *pnum);
+
+/* Length of a node in bytes as last refreshed, and [io] asking its driver again. */
+int64_t io_length(const struct node *n);
+int io_refresh_length(struct node *n);
+
+#endif

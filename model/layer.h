@@ -1,0 +1,46 @@
+/* One block layer: what scenarios, the shell and exports see of the model. */
+#ifndef MODEL_LAYER_H
+#define MODEL_LAYER_H
+
+#include "base/error.h"
+#include "model/backend.h"
+#include "model/schema.h"
+#include "sim/host.h"
+#include "sim/sim.h"
+
+#include <jansson.h>
+
+struct layer;
+struct node;
+
+/* drivers: ends with NULL; borrowed, as are sim and host. */
+struct layer *layer_create(struct sim *s, struct host *h, const struct blk_driver *const *drivers);
+
+/* [io] Tears everything down through the ordinary paths: backends, then monitor references, then
+ * what is left must be nothing (checked). */
+void layer_destroy(struct layer *l);
+
+/* [io] Executes one QMP command given as bytes, as a monitor reads them: reply is a new object with
+ * "return" or "error" (and "id").  Never fails otherwise. */
+json_t *layer_qmp_text(struct layer *l, const char *bytes, size_t n);
+
+/* [io] The same for a command already parsed: {"execute": NAME, "arguments": {...}}. */
+json_t *layer_qmp(struct layer *l, const json_t *request);
+
+/* Where events go: the callback gets {"event": NAME, "data": {...}, "timestamp": {...}} borrowed.
+ * The timestamp is virtual time. */
+void layer_on_event(struct layer *l, void (*fn)(void *opaque, const json_t *event), void *opaque);
+
+struct node *layer_find_node(const struct layer *l, const char *name);
+const char *layer_node_name(const struct node *n);
+struct backend *layer_find_backend(const struct layer *l, const char *name);
+
+/* The arguments of a command as a schema type, or NULL for an unknown command.  *known says whether
+ * the command exists (one without arguments has none). */
+const struct schema_type *layer_command_args(const struct layer *l, const char *name, bool *known);
+/* Names of all commands: the i-th, NULL after the last. */
+const char *layer_command_name(size_t i);
+const struct blk_driver *const *layer_drivers(const struct layer *l);
+struct sim *layer_sim(const struct layer *l);
+
+#endif

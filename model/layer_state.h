@@ -1,0 +1,29 @@
+/* The inside of a layer: for model/ only. */
+#ifndef MODEL_LAYER_STATE_H
+#define MODEL_LAYER_STATE_H
+
+#include "model/layer.h"
+#include "model/node.h"
+
+struct layer {
+    struct sim *sim;
+    struct host *host;
+    const struct blk_driver *const *drivers;
+    struct node *nodes, *nodes_tail;         /* In order of creation. */
+    struct backend *backends, *backends_tail;
+    uint32_t auto_names;                     /* "#block000" and up. */
+    void (*event)(void *opaque, const json_t *event);
+    void *event_opaque;
+};
+
+/* Emits a QMP event; data is stolen, may be NULL. */
+void layer_emit(struct layer *l, const char *name, json_t *data);
+
+/* The driver of that name, or NULL. */
+const struct blk_driver *layer_driver(const struct layer *l, const char *name);
+
+/* Backends in the layer's list. */
+void layer_link_backend(struct layer *l, struct backend *b);
+struct backend *backend_next(const struct backend *b);
+
+#endif

@@ -1,0 +1,137 @@
+/* Nodes and the edges between them.  QEMU's BlockDriverState and BdrvChild.
+ *
+ * A node is kept alive by references: one of the monitor (blockdev-add) and one of each edge to
+ * it.  An edge belongs to its parent: a node, a backend, or a job.
+ */
+#ifndef MODEL_NODE_H
+#define MODEL_NODE_H
+
+#include "model/driver.h"
+#include "sim/sim.h"
+#include "sim/sync.h"
+
+struct layer;
+struct host;
+
+enum { NODE_NAME_MAX = 32 }; /* With the NUL (QEMU's bs->node_name). */
+
+/* Who holds an edge. */
+struct child_parent {
+    /* For messages, as QEMU writes it: "node 'top'", "block device 'd0'". */
+    void (*describe)(const struct child *c, struct strbuf *out);
+    /* The child's length changed.  NULL: ignore. */
+    void (*resized)(struct child *c);
+};
+
+struct child {
+    char *name;            /* "file", "backing", "root"... */
+    struct node *node;     /* The child itself.  Owned: one reference. */
+    struct node *parent;   /* NULL when the parent is not a node. */
+    void *opaque;          /* Such a parent. */
+    const struct child_parent *ops;
+    uint32_t roles;        /* enum child_role */
+    struct perm_pair perm; /* In force. */
+    bool frozen;
+    struct child *next;    /* In parent->children. */
+    struct child *next_parent; /* In node->parents. */
+};
+
+/* One request in flight on a node. */
+struct tracked {
+    enum io_op op;
+    bool serialising;
+    int64_t offset, bytes;       /* As asked. */
+    int64_t overlap_offset, overlap_bytes; /* Rounded out when serialising. */
+    struct tracked *prev, *next;
+    struct tracked *waiting_for;
+    struct co *co;
+    struct co_queue waiters;
+};
+
+struct node {
+    struct layer *layer;
+    struct sim *sim;
+    char name[NODE_NAME_MAX];
+    const struct blk_driver *drv;
+    void *state;
+    json_t *options;       /* As given (checked); children by reference stay strings.  Owned. */
+    struct child *children; /* In order of attachment. */
+    struct child *parents;
+    uint32_t refs;
+    bool monitor_owned;
+    bool read_only, auto_read_only, force_share;
+    bool cache_direct, cache_no_flush; /* As resolved, inherited from the parent's options. */
+    bool unmap;            /* discard=unmap */
+    uint8_t detect_zeroes; /* 0 off, 1 on, 2 unmap */
+    bool open;             /* The driver's open succeeded. */
+    uint32_t actor;
+    uint32_t iothread;
+
+    struct io_limits limits;
+    int64_t length;        /* Bytes. */
+
+    /* I/O in flight (model/io_track.c). */
+    struct tracked *tracked;
+    uint32_t serialising;
+    uint32_t in_flight;
+    struct co_queue drained;
+    uint64_t write_gen, flushed_gen; /* Flush generations (model/io_flush.c). */
+    bool flushing;
+    struct co_queue flush_queue;
+    int64_t wr_highest;    /* One past the highest byte written ("wr_highest_offset"). */
+
+    struct node *prev, *next; /* In layer->nodes, in order of creation. */
+};
+
+static inline void *node_state(const struct node *n)
+{
+    return n->state;
+}
+
+/* [io] Opens a node from checked options (BlockdevOptions).  Inline children become nodes.  parent
+ * gives what is inherited (cache, read-only, discard); NULL for blockdev-add.  The reference is
+ * the caller's.  Errors: QEMU's texts; nothing stays behind. */
+int node_open(struct layer *l, const json_t *options, struct node *parent, uint32_t roles,
+              struct node **out, struct error *err);
+
+/* [io] For a driver's open: resolves option desc->name (a reference or inline options) and
+ * attaches it.  When it is not given: an error if required, else *out = NULL and 0. */
+int node_open_child(struct node *n, const struct opts *opts, const struct child_desc *desc,
+                    struct child **out, struct error *err);
+
+struct node *node_ref(struct node *n);
+/* [io] The last reference closes the node, after its requests have ended. */
+void node_unref(struct node *n);
+
+/* [io] Waits until no request is in flight on n. */
+void node_wait_idle(struct node *n);
+
+/* The edge of that name, or NULL. */
+struct child *node_child(const struct node *n, const char *name);
+/* The primary or filtered child (QEMU's bs->file for both), or NULL. */
+struct child *node_primary(const struct node *n);
+struct child *node_filtered(const struct node *n);
+struct child *node_backing(const struct node *n);
+
+/* [ctl] Recomputes limits from children and driver. */
+void node_refresh_limits(struct node *n);
+
+/* Attaches node as a child of parent (NULL with ops/opaque for others).  Takes a new reference.
+ * Permissions are in force when it returns 0.  Errors: conflict of permissions. */
+int child_attach(struct node *node, const char *name, uint32_t roles, struct node *parent,
+                 const struct child_parent *ops, void *opaque, struct perm_pair perm,
+                 struct child **out, struct error *err);
+/* [io] Drops the edge and its reference; c is freed. */
+void child_detach(struct child *c);
+/* Changes what a parent that is not a node uses and shares. */
+int child_set_perm(struct child *c, struct perm_pair perm, struct error *err);
+
+/* The host that stores files, and the events of the layer: for protocol drivers. */
+struct host *node_host(const struct node *n);
+/* Emits a QMP event; data is stolen (may be NULL). */
+void node_emit_event(struct node *n, const char *name, json_t *data);
+
+/* The plain file name of a node, or "json:{...}": query results (model/filename.c). New string. */
+char *node_filename(const struct node *n);
+
+#endif

@@ -1,0 +1,71 @@
+/* Oracles: each checks one property of a run and says what it does not see.  DESIGN section 6.
+ *
+ * An oracle sees the world through a few hooks and const views; it shares no code with what it
+ * judges and never includes drivers/.  The runner (scenarios/) calls the hooks.  A hook reports
+ * through oracle_fail; the first failure decides the verdict, later ones are kept in the log.
+ */
+#ifndef ORACLES_ORACLE_H
+#define ORACLES_ORACLE_H
+
+#include "base/text.h"
+#include "model/inspect.h"
+#include "sim/disk.h"
+#include "sim/trace.h"
+
+#include <stdint.h>
+
+struct oracle;
+struct layer;
+struct node;
+struct sim;
+
+enum guest_op { GUEST_READ, GUEST_WRITE, GUEST_ZERO, GUEST_DISCARD, GUEST_FLUSH, GUEST_TRUNCATE };
+
+/* A request of a guest on a node, in flight from guest_begin to guest_end. */
+struct guest_io {
+    enum guest_op op;
+    const struct node *node; /* As the guest addressed it; guest data of inspect_bottom(node). */
+    const struct layer *layer;
+    int64_t offset, bytes;
+    bool fua;
+    const struct iobuf *data; /* Write: what.  Read: at the end, what came. */
+    uint64_t token;           /* The same at begin and end; unique in the run; set by the caller. */
+};
+
+struct oracle_ops {
+    const char *name;  /* "ref-image" */
+    const char *help;  /* One line. */
+    const char *blind; /* What it does not verify. */
+    void *(*create)(struct oracle *o);
+    void (*destroy)(void *state);
+    /* A guest request starts; ends with ret (0 or -errno).  NULL: not interested. */
+    void (*guest_begin)(void *state, const struct guest_io *io);
+    void (*guest_end)(void *state, const struct guest_io *io, int ret);
+    /* Every coroutine of the instant has run: after each statement and at run/wait. */
+    void (*quiesce)(void *state, const struct layer *l);
+    /* A node is about to go, or a new layer exists (after power on): forget pointers. */
+    void (*power_cut)(void *state);
+    void (*layer_gone)(void *state);
+    /* Nothing is ready, no timer is set, and a statement still waits. */
+    void (*stuck)(void *state, const struct sim *s);
+    /* The case is over and everything has been torn down. */
+    void (*end)(void *state, const struct sim *s);
+};
+
+/* One oracle in one run. */
+struct oracle {
+    const struct oracle_ops *ops;
+    void *state;
+    struct sim *sim;
+    void (*fail)(void *opaque, const struct oracle *o, const char *site, const char *text);
+    void *opaque;
+};
+
+/* Reports a failure.  site: a short literal that names the check ("read", "edge"). */
+void oracle_fail(struct oracle *o, const char *site, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* All oracles, ends with NULL. */
+extern const struct oracle_ops *const oracles_all[];
+
+#endif

@@ -1,0 +1,27 @@
+/* Guest I/O: requests of `io` and `load` on a backend, told to the oracles before and after. */
+#ifndef SCENARIOS_GUEST_H
+#define SCENARIOS_GUEST_H
+
+#include "model/layer.h"
+#include "oracles/oracle.h"
+
+/* The oracles of a run and the counter that names its requests.  Zero `tokens` at the start. */
+struct guest {
+    struct oracle *oracles;
+    size_t oracles_len;
+    uint64_t tokens;
+};
+
+/* [io] As backend_read and so on, between guest_begin and guest_end of every oracle. */
+int guest_read(struct guest *g, struct backend *b, int64_t offset, struct iobuf *buf,
+               uint32_t flags);
+int guest_write(struct guest *g, struct backend *b, int64_t offset, struct iobuf *buf,
+                uint32_t flags);
+int guest_write_zeroes(struct guest *g, struct backend *b, int64_t offset, int64_t bytes,
+                       uint32_t flags);
+int guest_discard(struct guest *g, struct backend *b, int64_t offset, int64_t bytes);
+int guest_flush(struct guest *g, struct backend *b);
+int guest_truncate(struct guest *g, struct backend *b, int64_t length, uint32_t flags,
+                   enum io_prealloc prealloc, struct error *err);
+
+#endif

@@ -1,0 +1,53 @@
+/* Running cases: every combination of matrix values and seeds of a case is a unit, and a unit runs
+ * in a fresh world and gives one result. */
+#ifndef SCENARIOS_RUN_H
+#define SCENARIOS_RUN_H
+
+#include "base/result.h"
+#include "scenarios/script.h"
+
+struct blk_driver;
+
+struct unit {
+    const struct script *script;
+    const struct script_case *cas;
+    char *params;  /* "k=v k=v" in the order of the matrix headers; "" without. */
+    uint64_t seed;
+    bool seeded;   /* A seed was asked for (header or command line): random schedules. */
+};
+
+struct units {
+    struct unit *at;
+    size_t len, cap;
+};
+
+struct unit_select {
+    const char *const *define; /* "k=v": only units whose params have it; ends with NULL. */
+    bool seed_given;
+    uint64_t seed_first, seed_last; /* Replaces the case's own seeds. */
+    const char *const *groups; /* Any of; NULL: all. */
+};
+
+/* Appends the units of one case.  Errors: -EINVAL for a define that no case of the script has a
+ * matrix for is the caller's to find (count). */
+int units_of_case(const struct script *s, const struct script_case *c,
+                  const struct unit_select *sel, struct units *out, struct error *err);
+void units_free(struct units *u);
+
+struct run_config {
+    const struct blk_driver *const *drivers;
+    const char *features;   /* Space-separated names for `require`. */
+    const char *deviations; /* choice_format text to follow; NULL: none. */
+    bool keep_trace;        /* result.log gets the trace as "trace" rows. */
+    bool log_all;           /* Steps are kept for passing runs too. */
+    bool verify_determinism; /* Run twice, compare. */
+    const char *work_dir;   /* For host=posix and export; a private directory. */
+    /* Written as the run goes on, for the parent of a worker: the statement and its line. */
+    void (*progress)(void *opaque, uint32_t statement, int line);
+    void *progress_opaque;
+};
+
+/* Runs a unit.  r: initialised.  Always gives a verdict. */
+void run_unit(const struct unit *u, const struct run_config *cfg, struct result *r);
+
+#endif

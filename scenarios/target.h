@@ -1,0 +1,56 @@
+/* What a script runs on: the simulated layer now, the real QEMU later.
+ *
+ * A target executes QMP commands and io commands and delivers events.  Statements that concern the
+ * world (disk, fault, power, clock) exist only on targets whose capabilities say so.
+ */
+#ifndef SCENARIOS_TARGET_H
+#define SCENARIOS_TARGET_H
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct target;
+
+enum target_caps {
+    TARGET_WORLD = 1 << 0,      /* disk, fault, power, iothread of the simulated world */
+    TARGET_INTROSPECT = 1 << 1, /* opt., frozen marks, trace */
+};
+
+/* A statement in progress.  The runner makes one, starts it, and runs the target until done. */
+struct target_call {
+    bool done;
+    json_t *reply;        /* QMP: {"return"...} or {"error"...}.  Owned by the call. */
+    struct strbuf output; /* io: what it printed. */
+    struct error err;     /* io: code 0 when it succeeded. */
+    bool failed;          /* io: the command reported failure. */
+    void *target_data;
+};
+
+struct target_ops {
+    const char *name; /* "sim" */
+    uint32_t caps;
+    /* Starts a command; the call is the caller's and lives until done. */
+    void (*qmp)(struct target *t, const char *bytes, size_t n, struct target_call *call);
+    void (*io)(struct target *t, const char *node, int argc, char **argv,
+               struct target_call *call);
+    /* Runs until call->done (NULL: until idle), or time until_ns, then to the end of the instant.
+     * 0; -ETIME: until_ns reached; -EDEADLK: nothing can go on; -ELOOP: too many steps. */
+    int (*run)(struct target *t, const struct target_call *call, int64_t until_ns);
+    int64_t (*now_ns)(struct target *t);
+    void (*destroy)(struct target *t);
+};
+
+/* Concrete targets begin with this. */
+struct target {
+    const struct target_ops *ops;
+    /* Events in order, as {"event","data","timestamp"}; the runner consumes. */
+    json_t *events;
+};
+
+void target_call_fini(struct target_call *call);
+
+#endif

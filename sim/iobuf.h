@@ -1,0 +1,53 @@
+/* The data of one request: memory, or a fill that stands for it.
+ *
+ * One struct travels from the guest to the disk.  A buffer is a window [skip, skip + len) of a
+ * list of iovecs.  The iovecs and their memory are the caller's and outlive the request.
+ *
+ * Write: `fill.kind != FILL_NONE` says what the data is and iov may then be NULL; a driver that
+ * needs the bytes calls iobuf_to_mem.  Otherwise the bytes are in iov.
+ *
+ * Read: `symbolic` says that the caller takes an answer in symbolic form.  Whoever answers then
+ * may set `fill` and leave the memory alone (iobuf_answer_fill), or fill the memory and leave
+ * `fill.kind == FILL_NONE`.  A driver that looks at data it reads passes a buffer of its own with
+ * symbolic false.
+ */
+#ifndef SIM_IOBUF_H
+#define SIM_IOBUF_H
+
+#include "sim/fill.h"
+
+#include <sys/uio.h>
+
+struct iobuf {
+    const struct iovec *iov;
+    int iov_count;
+    bool symbolic;
+    size_t skip;
+    size_t len;
+    struct fill fill;
+};
+
+/* A buffer over one piece of memory.  *iov is the caller's and outlives the buffer. */
+struct iobuf iobuf_mem(struct iovec *iov, void *base, size_t len);
+struct iobuf iobuf_iov(const struct iovec *iov, int count, size_t len);
+/* len bytes of f, no memory behind. */
+struct iobuf iobuf_fill(struct fill f, size_t len);
+/* The part [skip, skip + len) of b, sharing its memory. */
+struct iobuf iobuf_slice(const struct iobuf *b, size_t skip, size_t len);
+
+/* Copies out of b: n bytes from position at.  Expands a fill. */
+void iobuf_copy_out(const struct iobuf *b, size_t at, void *dst, size_t n);
+/* Copies into the memory of b. */
+void iobuf_copy_in(struct iobuf *b, size_t at, const void *src, size_t n);
+/* Sets n bytes of the memory of b from f. */
+void iobuf_set(struct iobuf *b, size_t at, struct fill f, size_t n);
+/* Answers a read with f for all of b: keeps it symbolic when b allows, else writes the bytes. */
+void iobuf_answer_fill(struct iobuf *b, struct fill f);
+/* True when every byte is zero.  Looks at memory only when it must. */
+bool iobuf_is_zero(const struct iobuf *b);
+/* First difference between the two, or their length.  Both have the same len. */
+size_t iobuf_compare(const struct iobuf *a, const struct iobuf *b);
+/* XXH3 of the contents; equal contents give equal hashes whatever their form is. */
+uint64_t iobuf_hash(const struct iobuf *b);
+
+#endif
