@@ -8,7 +8,8 @@
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H
 
-#define CHECK(expr) (__builtin_expect(!!(expr), 1) ? (void)0 : check_failed(#expr, __FILE__, __LINE__))
+#define CHECK(expr)                                                                                \
+    (__builtin_expect(!!(expr), 1) ? (void)0 : check_failed(#expr, __FILE__, __LINE__))
 #define UNREACHABLE() check_failed("unreachable", __FILE__, __LINE__)
 
 _Noreturn void check_failed(const char *expr, const char *file, int line);

@@ -3,7 +3,6 @@
 
 #include "base/check.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,13 +52,19 @@ char *mem_strndup(const char *s, size_t n)
     return p;
 }
 
+char *mem_vprintf(const char *fmt, va_list ap)
+{
+    char *text = NULL;
+    int n = vasprintf(&text, fmt, ap);
+    CHECK(n >= 0);
+    return text;
+}
+
 char *mem_printf(const char *fmt, ...)
 {
     va_list ap;
-    char *text = NULL;
     va_start(ap, fmt);
-    int n = vasprintf(&text, fmt, ap);
+    char *text = mem_vprintf(fmt, ap);
     va_end(ap);
-    CHECK(n >= 0);
     return text;
 }

@@ -6,6 +6,7 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 void *mem_alloc(size_t size);              /* Not zeroed. */
@@ -15,6 +16,7 @@ void *mem_resize(void *p, size_t size);    /* As realloc(). */
 void *mem_copy(const void *p, size_t size);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
+char *mem_vprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #define NEW(type) ((type *)mem_zalloc(sizeof(type)))

@@ -49,6 +49,8 @@ struct result {
     uint64_t steps;
     uint64_t trace_hash;
     int64_t host_ns; /* Wall time; filled by app, never part of the key. */
+    uint64_t script_hash; /* Of the scenario file; filled by app, 0: not known. */
+    bool restored;        /* From an earlier run's database, not run now; not packed. */
     struct result_step *log;
     size_t log_len, log_cap;
 };

@@ -50,7 +50,7 @@ int backend_flush(struct backend *b);
 int backend_truncate(struct backend *b, int64_t length, uint32_t flags, enum io_prealloc prealloc,
                      struct error *err);
 int64_t backend_length(const struct backend *b);
-/* [io] See io_status_above and io_is_allocated. */
+/* [io] See io_status and io_is_allocated. */
 int backend_status(struct backend *b, int64_t offset, int64_t bytes, struct io_extent *out);
 int backend_is_allocated(struct backend *b, int64_t offset, int64_t bytes, int64_t *pnum);
 /* [ctl] driver commands: blkdebug's breakpoints.  -ENOTSUP when no driver below knows it. */

@@ -18,6 +18,7 @@ struct node_view {
     uint32_t parents, children; /* Edges in the lists of this node. */
     uint32_t in_flight, tracked;
     bool is_filter;
+    bool cache_no_flush; /* As resolved: flushes below it make nothing durable. */
 };
 
 struct edge_view {
@@ -31,6 +32,8 @@ struct edge_view {
 
 /* Nodes in order of creation; false after the last. */
 bool inspect_node(const struct layer *l, size_t i, struct node_view *out);
+/* The layer that a node belongs to. */
+const struct layer *inspect_layer(const struct node *n);
 /* Edges from a node to its children, in order. */
 bool inspect_child(const struct node *n, size_t i, struct edge_view *out);
 /* Edges from parents to this node, those of backends included. */

@@ -51,8 +51,8 @@ struct io_req {
 #define IO_MAX_LENGTH ((int64_t)0x7fffffffc0000000)
 
 struct io_limits {
-    uint32_t request_alignment; /* Power of two, 1... */
-    int64_t max_transfer;       /* 0: no limit.  Multiples of request_alignment, as are all below. */
+    uint32_t request_alignment; /* Power of two, 1...; all others are multiples of it. */
+    int64_t max_transfer;       /* 0: no limit. */
     int64_t opt_transfer;
     int64_t max_pdiscard;
     uint32_t pdiscard_alignment; /* 0: none */
@@ -98,11 +98,12 @@ int io_truncate(struct child *c, int64_t length, uint32_t flags, enum io_preallo
 /* [io] For filters: the same request on the filtered child (offset unchanged). */
 int io_forward(struct node *n, struct io_req *req);
 
+/* [io] Tells the driver of c's node of an event of its parent's I/O path: "read_aio", "l2_load"...
+ * (qapi BlkdebugEvent).  Costs nothing when that driver does not listen. */
+void io_event(struct child *c, const char *name);
+
 /* [io] Status of this node's own layer at offset. */
 int io_status(struct node *n, int64_t offset, int64_t bytes, struct io_extent *out);
-/* [io] Status as seen through the chain down to base (exclusive; NULL: all of it). */
-int io_status_above(struct node *n, struct node *base, int64_t offset, int64_t bytes,
-                    struct io_extent *out);
 /* [io] 1: allocated in this layer, 0: not; *pnum: how far. */
 int io_is_allocated(struct node *n, int64_t offset, int64_t bytes, int64_t *pnum);
 

@@ -12,6 +12,7 @@ struct layer {
     struct node *nodes, *nodes_tail;         /* In order of creation. */
     struct backend *backends, *backends_tail;
     uint32_t auto_names;                     /* "#block000" and up. */
+    uint64_t marks;                          /* Graph walks so far. */
     void (*event)(void *opaque, const json_t *event);
     void *event_opaque;
 };
@@ -22,8 +23,7 @@ void layer_emit(struct layer *l, const char *name, json_t *data);
 /* The driver of that name, or NULL. */
 const struct blk_driver *layer_driver(const struct layer *l, const char *name);
 
-/* Backends in the layer's list. */
-void layer_link_backend(struct layer *l, struct backend *b);
+/* The next backend in the layer's list. */
 struct backend *backend_next(const struct backend *b);
 
 #endif

@@ -13,7 +13,10 @@
 struct layer;
 struct host;
 
-enum { NODE_NAME_MAX = 32 }; /* With the NUL (QEMU's bs->node_name). */
+enum {
+    NODE_NAME_MAX = 32,    /* With the NUL (QEMU's bs->node_name). */
+    NODE_HEIGHT_MAX = 128, /* Requests recurse this deep on a coroutine's stack. */
+};
 
 /* Who holds an edge. */
 struct child_parent {
@@ -64,6 +67,8 @@ struct node {
     bool unmap;            /* discard=unmap */
     uint8_t detect_zeroes; /* 0 off, 1 on, 2 unmap */
     bool open;             /* The driver's open succeeded. */
+    uint32_t height;       /* Longest way down to a leaf, in edges; below NODE_HEIGHT_MAX. */
+    uint32_t nesting;      /* How many inline parents it was opened within. */
     uint32_t actor;
     uint32_t iothread;
 
@@ -80,6 +85,7 @@ struct node {
     struct co_queue flush_queue;
     int64_t wr_highest;    /* One past the highest byte written ("wr_highest_offset"). */
 
+    uint64_t mark;         /* Graph walks: the last walk that saw it. */
     struct node *prev, *next; /* In layer->nodes, in order of creation. */
 };
 
@@ -111,7 +117,6 @@ struct child *node_child(const struct node *n, const char *name);
 /* The primary or filtered child (QEMU's bs->file for both), or NULL. */
 struct child *node_primary(const struct node *n);
 struct child *node_filtered(const struct node *n);
-struct child *node_backing(const struct node *n);
 
 /* [ctl] Recomputes limits from children and driver. */
 void node_refresh_limits(struct node *n);

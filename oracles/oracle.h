@@ -50,6 +50,9 @@ struct oracle_ops {
     void (*stuck)(void *state, const struct sim *s);
     /* The case is over and everything has been torn down. */
     void (*end)(void *state, const struct sim *s);
+    /* The contents of a host file changed, but not by guests of the layer: `image` made it anew, a
+     * disk was filled, cloned or imported.  filename: as in the option; NULL: any file. */
+    void (*storage_changed)(void *state, const char *filename);
 };
 
 /* One oracle in one run. */
@@ -64,6 +67,10 @@ struct oracle {
 /* Reports a failure.  site: a short literal that names the check ("read", "edge"). */
 void oracle_fail(struct oracle *o, const char *site, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* One by one. */
+extern const struct oracle_ops oracle_ref_image, oracle_graph, oracle_liveness,
+    oracle_determinism;
 
 /* All oracles, ends with NULL. */
 extern const struct oracle_ops *const oracles_all[];

@@ -10,11 +10,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How a word, or its value after "key=", was written.  It matters where it says so. */
+enum word_form {
+    WORD_BARE,
+    WORD_QUOTED, /* "..." or '...': in `error` and `output` a text, not a class */
+    WORD_JSON,   /* key:=JSON, and the word of `return`: JSON text as written */
+    WORD_REGEX,  /* /re/ of `error`, `output`, `aborts`: with its slashes */
+};
+
 struct script_word {
-    char *text;  /* Quotes and escapes resolved; ${x} not yet replaced. */
-    char *raw;   /* As written, for fmt. */
+    char *text;  /* Quotes and escapes resolved; ${x} not yet replaced (scenarios/subst.h). */
+    char *raw;   /* As written, for messages. */
     int line, col;
-    bool raw_quoted; /* '...': no ${} inside. */
+    enum word_form form;
+    bool raw_quoted; /* '...': a ${ inside stands as $${ in text, so every text is replaced alike. */
 };
 
 struct script_words {
@@ -43,32 +52,48 @@ struct script_expect {
     struct script_words words; /* Without the keyword. */
     int line, col;
     bool on_line; /* After => on the statement's own line. */
+    char **comments; /* As those of a statement. */
+    char *tail;      /* Comment at the end of its line, or NULL. */
 };
 
 struct script_prop {
-    char *name;      /* "async", "fail", "model-only", "real-only" */
+    char *name;      /* "async", "fail", "model-only", "real-only", "id" */
     char *arg;       /* Between the parentheses, "" without. */
     int line, col;
 };
 
 struct script_stmt {
-    uint32_t id;     /* 1... in order of the file; survives deletion and fmt. */
+    uint32_t id;     /* One more than that of the statement before, or that of its @id(N). */
     int line, col;
     struct script_prop *props;
     size_t props_len;
     struct script_words words; /* words.at[0] is the verb or command. */
-    char *qmp_raw;             /* Verb `qmp`: the rest of the line as bytes; NULL otherwise. */
+    char *qmp_raw; /* Verb `qmp`: the rest of the line as bytes, nothing replaced; else NULL. */
     size_t qmp_raw_len;
     struct script_expect *expects;
     size_t expects_len;
-    char **comments; /* Whole-line comments above it, for fmt; ends with NULL. */
+    char **comments; /* Lines above it, for fmt: "# text", or "" for a blank one; ends with NULL,
+                      * and is NULL when there are none. */
+    char *tail;      /* Comment at the end of its line, or NULL. */
 };
 
 struct script_header {
-    char *name; /* matrix seed seeds require quirk timeout group args explore */
-    struct script_words words;
+    char *name; /* matrix seed seeds require quirk timeout group host schedule */
+    struct script_words words; /* Without the name.  No ${x} is replaced in them. */
     int line, col;
+    char **comments;
+    char *tail;
 };
+
+/* One key of a matrix header with its values. */
+struct script_axis {
+    char *key;
+    char **values;
+    size_t len;
+};
+
+enum script_host { HOST_SIM, HOST_POSIX };
+enum script_schedule { SCHEDULE_DEFAULT, SCHEDULE_FIFO, SCHEDULE_SEEDED };
 
 struct script_case {
     char *name;
@@ -78,6 +103,20 @@ struct script_case {
     struct script_stmt *stmts;
     size_t stmts_len;
     char **comments;
+    char *tail;
+    bool ended; /* Closed by `end`... */
+    char **end_comments; /* ...with these lines above it, */
+    char *end_tail;      /* and this one behind. */
+
+    /* What the headers say. */
+    struct script_axis *axes; /* In order of the headers. */
+    size_t axes_len;
+    bool seeded; /* seed N, seeds A..B */
+    uint64_t seed_first, seed_last;
+    enum script_host host;
+    enum script_schedule schedule;
+    int64_t timeout_ns;     /* Virtual; 0: not given. */
+    uint64_t timeout_steps; /* Of the scheduler; 0: not given. */
 };
 
 struct script {
@@ -86,15 +125,29 @@ struct script {
     size_t lines_len;
     struct script_case *cases;
     size_t cases_len;
+    char **comments; /* After the last case. */
 };
 
-enum { SCRIPT_MAX_BYTES = 16 << 20, SCRIPT_MAX_LINE = 1 << 20 };
+enum {
+    SCRIPT_MAX_BYTES = 16 << 20,
+    SCRIPT_MAX_LINE = 1 << 20,
+    SCRIPT_MAX_LINES = 1 << 20,
+    SCRIPT_MAX_ERRORS = 50, /* Then one line says that there are more. */
+};
 
 /* Parses a file.  All errors of the file are appended to errors, a line each:
  * "file:line:col: message" (with the valid set and the nearest match); NULL then. */
 struct script *script_load(const char *path, struct strbuf *errors);
 struct script *script_parse(const char *path, const char *text, size_t n, struct strbuf *errors);
 void script_free(struct script *s);
+
+/* Words joined by spaces as fmt writes them; for messages and logs. */
+void script_format_words(const struct script_words *words, struct strbuf *out);
+
+/* The property of that name, or NULL. */
+const struct script_prop *script_prop_find(const struct script_stmt *stmt, const char *name);
+/* The first header of that name, or NULL. */
+const struct script_header *script_header_find(const struct script_case *c, const char *name);
 
 /* The canonical form; parses to the same script. */
 void script_format(const struct script *s, struct strbuf *out);

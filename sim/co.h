@@ -64,6 +64,9 @@ void co_sleep(struct sim *s, int64_t ns);
 /* Moves the running coroutine to another iothread; takes effect before it returns. */
 void co_move(struct sim *s, uint32_t iothread);
 
+/* Runs a ready coroutine until it yields or ends.  For the scheduler only. */
+void co_run(struct co *co);
+
 /* Unmaps the pooled stacks (sim_destroy). */
 void co_pool_fini(struct sim *s);
 

@@ -12,11 +12,25 @@
  *
  * Power cut (disk_power_cut): every logged write and every request in flight survives or not,
  * chosen by CHOICE_KEEP, and a survivor may be torn at the atomic unit, by CHOICE_TEAR.  Size
- * changes, discards and zeroing stand in the same log and may be lost like writes.
+ * changes, discards and zeroing stand in the same log and may be lost like writes.  In detail, in
+ * the order in which the changes took effect and then, for those in flight, in which they began:
  *
- * All requests run in a coroutine, yield for the time that the profile says, and return 0 or
- * -errno: -EIO, -ENOSPC, -ENODEV, -EINVAL (not aligned to the logical sector when direct, beyond
- * the end).
+ *   - durable changes behind volatile ones are redone, without a choice;
+ *   - for each other one CHOICE_KEEP of 2: 0 lost, 1 kept;
+ *   - a kept one of several atomic units: one CHOICE_TEAR of 3: 0 whole; 1 a prefix, its length by
+ *     a second CHOICE_TEAR; 2 any subset, by one CHOICE_TEAR of 2 a unit.  Of a change of more
+ *     than DISK_TEAR_MAX units that many runs of units are torn.  A size change is never torn;
+ *   - a kept write does not grow the disk: where it lies beyond a size whose growth was lost it is
+ *     lost too.  A durable write makes the size changes before it durable.
+ *   - requests that a fault holds or fails leave nothing.
+ *
+ * The volatile log holds at most cache_bytes of direct writes, DISK_HOST_CACHE bytes of others
+ * (sim/disk_log.h), and DISK_LOG_ENTRIES changes in all; beyond that the oldest become durable.
+ *
+ * All requests run in a coroutine, yield for the time that the profile says (none: no yield, and
+ * then they may run outside a coroutine too), take effect at its end, and return 0 or -errno:
+ * -EIO, -ENOSPC, -ENODEV, -EINVAL (not aligned to the logical sector when direct, beyond the
+ * end), -EFBIG (beyond 2^63-1).
  */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
@@ -25,13 +39,17 @@
 #include "sim/iobuf.h"
 #include "sim/sim.h"
 
-enum { DISK_PAGE = 4096 };
+enum { DISK_PAGE = 4096, DISK_TEAR_MAX = 4096 };
 
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD, DISK_ZERO, DISK_RESIZE, DISK_OPS };
 
 enum disk_flags {
     DISK_FUA = 1 << 0,    /* Write, zero: durable when it returns. */
     DISK_DIRECT = 1 << 1, /* Not cached by the host: alignment is checked. */
+    /* The disk is a file: reads beyond the end give zeroes, writes and zeroing beyond it grow the
+     * disk (the growth stands in the log before the write), discards beyond it do nothing, and
+     * zeroing and discards need no alignment. */
+    DISK_FILE = 1 << 2,
 };
 
 struct disk;
@@ -98,12 +116,13 @@ int disk_poke(struct disk *d, uint64_t offset, const void *src, size_t n);
  * operation named) acts at once. */
 int disk_fault_add(struct disk *d, const struct fault_rule *rule, struct error *err);
 /* Lets requests that hang by the rules of that name go on, and removes the rules.  NULL: all.
- * Returns how many rules there were. */
+ * What a latent rule made unreadable is readable again, and a disk that a rule removed is back;
+ * bits stay flipped.  Returns how many rules there were. */
 int disk_fault_clear(struct disk *d, const char *name);
 /* Rules in order, for reports. */
 const struct fault_rule *disk_faults(const struct disk *d);
 
-/* Power.  cut: settles what survives, fails requests in flight with -EIO and all later ones with
+/* Power.  Emits TRACE_POWER with the disk's actor.  cut: settles what survives, fails requests in flight with -EIO and all later ones with
  * -ENODEV until power_on.  Rules stay; hanging requests are let go (and fail). */
 void disk_power_cut(struct disk *d);
 void disk_power_on(struct disk *d);

@@ -50,7 +50,7 @@ int sim_iothread_find(const struct sim *s, const char *name);
 
 enum sim_stop {
     SIM_DONE,  /* *done became true. */
-    SIM_IDLE,  /* Nothing is ready and no timer is set. */
+    SIM_IDLE,  /* Nothing is ready and no timer is set.  now == until_ns unless done was given. */
     SIM_LATER, /* The next timer lies after until_ns; now == until_ns. */
     SIM_STEPS, /* max_steps switches were made. */
 };

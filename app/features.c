@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/features.h"
+
+#include "app/host.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "drivers/registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const struct feature features_all[] = {
+    { "sim", NULL, NULL, "the simulated world: disks, faults, power cuts, virtual time" },
+    { "host-posix", NULL, NULL, "the file driver on real files" },
+    { "sqlite", NULL, NULL, "results database (run --db)" },
+    { "qemu-img", "qemu-img", "apt-get install qemu-utils", "the reference's image tool" },
+    { "qemu-io", "qemu-io", "apt-get install qemu-utils", "the reference's I/O tool" },
+    { "qemu-storage-daemon", "qemu-storage-daemon", "apt-get install qemu-system-common",
+      "the reference's block layer as a daemon" },
+    { "qemu-system-x86_64", "qemu-system-x86_64", "apt-get install qemu-system-x86",
+      "the reference itself" },
+    { "e2fsprogs", "mke2fs e2fsck debugfs", "apt-get install e2fsprogs",
+      "ext4 file systems as real input" },
+    { "gdb", "gdb", "apt-get install gdb", "debugger (replay --gdb)" },
+    { "faketime", "faketime", "apt-get install faketime", "other clocks, to prove determinism" },
+    { "prove", "prove", "apt-get install perl", "reads what run --tap writes" },
+    { "xmllint", "xmllint", "apt-get install libxml2-utils", "checks what run --junit writes" },
+    { NULL, NULL, NULL, NULL },
+};
+
+bool feature_found(const struct feature *f)
+{
+    bool found = true;
+    for (const char *p = f->programs ? f->programs : ""; *p && found;) {
+        size_t n = strcspn(p, " ");
+        char *name = mem_strndup(p, n);
+        char *path = host_find_program(name);
+        found = path != NULL;
+        free(path);
+        free(name);
+        p += n + (p[n] == ' ');
+    }
+    return found;
+}
+
+char *features_text(void)
+{
+    struct strbuf b = { .text = NULL };
+    for (const struct feature *f = features_all; f->name; f++) {
+        if (feature_found(f)) {
+            strbuf_printf(&b, "%s%s", b.len ? " " : "", f->name);
+        }
+    }
+    for (size_t i = 0; drivers_all[i]; i++) {
+        strbuf_printf(&b, " %s", drivers_all[i]->name);
+    }
+    return b.text;
+}
+
+/* Whether word stands in text between other characters than those of names. */
+static bool has_word(const char *text, const char *word)
+{
+    static const char inside[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    size_t n = strlen(word);
+    for (const char *at = strstr(text, word); at; at = strstr(at + 1, word)) {
+        bool before = at > text && strchr(inside, at[-1]);
+        bool after = at[n] && strchr(inside, at[n]);
+        if (!before && !after) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *features_hint(const char *message)
+{
+    for (const struct feature *f = features_all; f->name; f++) {
+        if (f->install && has_word(message, f->name)) {
+            return f->install;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding scenario files and making units of them. */
+#include "app/select.h"
+
+#include "app/app.h"
+#include "app/host.h"
+#include "base/check.h"
+#include "base/mem.h"
+#include "reports/replay_id.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+enum { DEPTH_MAX = 32 };
+
+/* --- Files --- */
+
+/* Paths found so far, each with what it is on disk, so that none is read twice. */
+struct path_list {
+    struct path_entry {
+        char *path;
+        dev_t dev;
+        ino_t ino;
+    } *at;
+    size_t len, cap;
+};
+
+static void paths_add(struct path_list *l, const char *path, const struct stat *st)
+{
+    for (size_t i = 0; i < l->len; i++) {
+        if (l->at[i].dev == st->st_dev && l->at[i].ino == st->st_ino) {
+            return;
+        }
+    }
+    if (l->len == l->cap) {
+        l->cap = l->cap ? l->cap * 2 : 64;
+        l->at = mem_resize(l->at, l->cap * sizeof(*l->at));
+    }
+    l->at[l->len++] = (struct path_entry){ mem_strdup(path), st->st_dev, st->st_ino };
+}
+
+static void paths_free(struct path_list *l)
+{
+    for (size_t i = 0; i < l->len; i++) {
+        free(l->at[i].path);
+    }
+    free(l->at);
+}
+
+/* By bytes, whatever the locale. */
+static int compare_entries(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int not_hidden(const struct dirent *e)
+{
+    return e->d_name[0] != '.';
+}
+
+static bool is_script(const char *name)
+{
+    size_t n = strlen(name);
+    return n > 4 && strcmp(name + n - 4, ".scn") == 0;
+}
+
+static int complain_path(const char *path, int errnum)
+{
+    app_complain("%s: %s", path, error_strerror(errnum));
+    return errnum == ENOENT || errnum == ENOTDIR ? APP_USAGE : APP_ENVIRONMENT;
+}
+
+static int add_folder(struct path_list *l, const char *path, unsigned depth);
+
+static int add_path(struct path_list *l, const char *path, bool named, unsigned depth)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        return complain_path(path, errno);
+    }
+    if (S_ISDIR(st.st_mode)) {
+        return add_folder(l, path, depth + 1);
+    }
+    if (named || is_script(path)) {
+        paths_add(l, path, &st);
+    }
+    return APP_OK;
+}
+
+static int add_folder(struct path_list *l, const char *path, unsigned depth)
+{
+    struct dirent **entries = NULL;
+    if (depth > DEPTH_MAX) {
+        return complain_path(path, ELOOP);
+    }
+    int n = scandir(path, &entries, not_hidden, compare_entries);
+    int ret = n < 0 ? complain_path(path, errno) : APP_OK;
+    size_t len = strlen(path);
+    for (int i = 0; i < n; i++) {
+        char *inner = mem_printf("%s%s%s", path, len && path[len - 1] == '/' ? "" : "/",
+                                 entries[i]->d_name);
+        if (ret == APP_OK) {
+            ret = add_path(l, inner, false, depth);
+        }
+        free(inner);
+        free(entries[i]);
+    }
+    free(entries);
+    return ret;
+}
+
+static int add_glob(struct path_list *l, const char *pattern)
+{
+    glob_t g;
+    int rc = glob(pattern, 0, NULL, &g);
+    if (rc == GLOB_NOMATCH) {
+        app_complain("no file matches '%s'", pattern);
+        return APP_USAGE;
+    }
+    if (rc) {
+        app_complain("cannot look for '%s': %s", pattern, error_strerror(errno ? errno : EIO));
+        return APP_ENVIRONMENT;
+    }
+    int ret = APP_OK;
+    for (size_t i = 0; i < g.gl_pathc && ret == APP_OK; i++) {
+        ret = add_path(l, g.gl_pathv[i], false, 0);
+    }
+    globfree(&g);
+    return ret;
+}
+
+static int add_argument(struct path_list *l, const char *arg)
+{
+    size_t before = l->len;
+    bool pattern = strpbrk(arg, "*?[") && access(arg, F_OK) != 0;
+    int ret = pattern ? add_glob(l, arg) : add_path(l, arg, true, 0);
+    if (ret == APP_OK && l->len == before) {
+        struct stat st;
+        if (pattern || (stat(arg, &st) == 0 && S_ISDIR(st.st_mode) && before == 0)) {
+            app_complain("no scenario file (*.scn) in '%s'", arg);
+            ret = APP_USAGE;
+        }
+    }
+    return ret;
+}
+
+static int find_paths(const struct options *o, struct path_list *l)
+{
+    int ret = APP_OK;
+    if (o->args_len == 0) {
+        char *suites = host_default_suites();
+        if (!suites) {
+            app_complain("%s: there is no folder scenarios/suites here; name a scenario file",
+                         o->command->name);
+            return APP_USAGE;
+        }
+        ret = add_argument(l, suites);
+        free(suites);
+    }
+    for (size_t i = 0; i < o->args_len && ret == APP_OK; i++) {
+        ret = add_argument(l, o->args[i]);
+    }
+    return ret;
+}
+
+/* --- Scripts --- */
+
+static uint64_t hash_script(const struct script *s)
+{
+    XXH3_state_t *state = XXH3_createState();
+    CHECK(state != NULL);
+    XXH3_64bits_reset(state);
+    for (size_t i = 0; i < s->lines_len; i++) {
+        XXH3_64bits_update(state, s->lines[i], strlen(s->lines[i]));
+        XXH3_64bits_update(state, "\n", 1);
+    }
+    uint64_t hash = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    return hash;
+}
+
+int select_script(const char *path, struct selection *s)
+{
+    struct strbuf errors = { .text = NULL };
+    if (access(path, R_OK) != 0) {
+        return complain_path(path, errno);
+    }
+    struct script *script = script_load(path, &errors);
+    if (!script) {
+        fflush(stdout);
+        fputs(strbuf_str(&errors), stderr);
+        if (errors.len == 0 || errors.text[errors.len - 1] != '\n') {
+            fputc('\n', stderr);
+        }
+        strbuf_free(&errors);
+        return APP_USAGE;
+    }
+    if (s->scripts_len == s->scripts_cap) {
+        s->scripts_cap = s->scripts_cap ? s->scripts_cap * 2 : 16;
+        s->scripts = mem_resize(s->scripts, s->scripts_cap * sizeof(*s->scripts));
+        s->hashes = mem_resize(s->hashes, s->scripts_cap * sizeof(*s->hashes));
+    }
+    s->hashes[s->scripts_len] = hash_script(script);
+    s->scripts[s->scripts_len++] = script;
+    strbuf_free(&errors);
+    return APP_OK;
+}
+
+uint64_t select_hash(const struct selection *s, const struct unit *u)
+{
+    for (size_t i = 0; i < s->scripts_len; i++) {
+        if (s->scripts[i] == u->script) {
+            return s->hashes[i];
+        }
+    }
+    UNREACHABLE();
+}
+
+void select_free(struct selection *s)
+{
+    units_free(&s->units);
+    for (size_t i = 0; i < s->scripts_len; i++) {
+        script_free(s->scripts[i]);
+    }
+    free(s->scripts);
+    free(s->hashes);
+    *s = (struct selection){ .scripts = NULL };
+}
+
+/* --- Units --- */
+
+struct named_case {
+    const struct script *script;
+    const struct script_case *cas;
+};
+
+static int compare_cases(const void *a, const void *b)
+{
+    const struct named_case *x = a, *y = b;
+    int c = strcmp(x->cas->name, y->cas->name);
+    c = c ? c : strcmp(x->script->path, y->script->path);
+    return c ? c : (x->cas->line > y->cas->line) - (x->cas->line < y->cas->line);
+}
+
+/* A case is known by its name in results, so no two may share one. */
+static int check_names(const struct selection *s)
+{
+    size_t n = 0;
+    int ret = APP_OK;
+    for (size_t i = 0; i < s->scripts_len; i++) {
+        n += s->scripts[i]->cases_len;
+    }
+    struct named_case *all = NEW_ARRAY(struct named_case, n + 1);
+    n = 0;
+    for (size_t i = 0; i < s->scripts_len; i++) {
+        for (size_t k = 0; k < s->scripts[i]->cases_len; k++) {
+            all[n++] = (struct named_case){ s->scripts[i], &s->scripts[i]->cases[k] };
+        }
+    }
+    qsort(all, n, sizeof(*all), compare_cases);
+    for (size_t i = 1; i < n; i++) {
+        if (strcmp(all[i].cas->name, all[i - 1].cas->name) == 0) {
+            app_complain("%s:%d: case '%s' has the name of the one at %s:%d", all[i].script->path,
+                         all[i].cas->line, all[i].cas->name, all[i - 1].script->path,
+                         all[i - 1].cas->line);
+            ret = APP_USAGE;
+        }
+    }
+    free(all);
+    return ret;
+}
+
+/* The names that headers of one kind introduce: groups, or the keys of matrices. */
+struct name_list {
+    const char **at; /* Ends with NULL. */
+    size_t len;
+};
+
+static void names_add(struct name_list *l, char *name)
+{
+    for (size_t i = 0; i < l->len; i++) {
+        if (strcmp(l->at[i], name) == 0) {
+            free(name);
+            return;
+        }
+    }
+    l->at = mem_resize(l->at, (l->len + 2) * sizeof(*l->at));
+    l->at[l->len++] = name;
+    l->at[l->len] = NULL;
+}
+
+static void names_collect(const struct selection *s, const char *header, struct name_list *l)
+{
+    *l = (struct name_list){ .at = NEW_ARRAY(const char *, 1) };
+    for (size_t i = 0; i < s->scripts_len; i++) {
+        for (size_t k = 0; k < s->scripts[i]->cases_len; k++) {
+            const struct script_case *c = &s->scripts[i]->cases[k];
+            for (size_t h = 0; h < c->headers_len; h++) {
+                const struct script_header *hd = &c->headers[h];
+                for (size_t w = 0; strcmp(hd->name, header) == 0 && w < hd->words.len; w++) {
+                    const char *text = hd->words.at[w].text;
+                    names_add(l, mem_strndup(text, strcspn(text, "=")));
+                }
+            }
+        }
+    }
+}
+
+static bool names_have(const struct name_list *l, const char *name)
+{
+    for (size_t i = 0; i < l->len; i++) {
+        if (strcmp(l->at[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void names_free(struct name_list *l)
+{
+    for (size_t i = 0; i < l->len; i++) {
+        free((void *)l->at[i]);
+    }
+    free(l->at);
+}
+
+/* Every word of an option must be one that some case knows. */
+static int check_words(const struct selection *s, const char *const *words, const char *header,
+                       const char *what)
+{
+    struct name_list names;
+    int ret = APP_OK;
+    names_collect(s, header, &names);
+    for (size_t i = 0; words[i] && ret == APP_OK; i++) {
+        char *name = mem_strndup(words[i], strcspn(words[i], "="));
+        if (!names_have(&names, name)) {
+            app_complain_unknown(what, name, names.at);
+            ret = APP_USAGE;
+        }
+        free(name);
+    }
+    names_free(&names);
+    return ret;
+}
+
+/* "A..B" or one number. */
+static int parse_seeds(const struct options *o, struct unit_select *sel)
+{
+    const char *one = options_get(o, "seed", NULL), *range = options_get(o, "seeds", NULL);
+    const char *text = one ? one : range;
+    if (!text) {
+        return APP_OK;
+    }
+    if (one && range) {
+        app_complain("%s: --seed and --seeds exclude each other", o->command->name);
+        return APP_USAGE;
+    }
+    const char *dots = range ? strstr(range, "..") : NULL;
+    char *first = mem_strndup(text, dots ? (size_t)(dots - text) : strlen(text));
+    bool bad = text_parse_u64(first, &sel->seed_first) ||
+               text_parse_u64(dots ? dots + 2 : first, &sel->seed_last) ||
+               sel->seed_last < sel->seed_first || (range && !dots);
+    free(first);
+    sel->seed_given = true;
+    if (bad) {
+        app_complain("%s: --%s takes %s, not '%s'", o->command->name, one ? "seed" : "seeds",
+                     one ? "a number" : "A..B with A <= B", text);
+        return APP_USAGE;
+    }
+    return APP_OK;
+}
+
+static bool case_wanted(const struct script_case *c, const char *const *globs)
+{
+    for (size_t i = 0; globs[i]; i++) {
+        if (fnmatch(globs[i], c->name, 0) == 0) {
+            return true;
+        }
+    }
+    return globs[0] == NULL;
+}
+
+static int make_units(struct selection *s, const struct unit_select *sel, const char *const *globs)
+{
+    for (size_t i = 0; i < s->scripts_len; i++) {
+        for (size_t k = 0; k < s->scripts[i]->cases_len; k++) {
+            const struct script_case *c = &s->scripts[i]->cases[k];
+            struct error err = ERROR_INIT;
+            if (case_wanted(c, globs) && units_of_case(s->scripts[i], c, sel, &s->units, &err)) {
+                app_complain("%s:%d: %s", s->scripts[i]->path, c->line, err.text);
+                return APP_USAGE;
+            }
+        }
+    }
+    return APP_OK;
+}
+
+static int load_units(const struct options *o, struct selection *s)
+{
+    struct unit_select sel = { .define = NULL };
+    const char **define = options_all(o, "define"), **groups = options_all(o, "group");
+    const char **globs = options_all(o, "case");
+    int ret = parse_seeds(o, &sel);
+    sel.define = (const char *const *)define;
+    sel.groups = groups[0] ? (const char *const *)groups : NULL;
+    for (size_t i = 0; define[i] && ret == APP_OK; i++) {
+        if (!strchr(define[i], '=')) {
+            app_complain("%s: --define takes K=V, not '%s'", o->command->name, define[i]);
+            ret = APP_USAGE;
+        }
+    }
+    ret = ret ? ret : check_words(s, (const char *const *)define, "matrix", "matrix parameter");
+    ret = ret ? ret : check_words(s, (const char *const *)groups, "group", "group");
+    ret = ret ? ret : make_units(s, &sel, (const char *const *)globs);
+    free(define);
+    free(groups);
+    free(globs);
+    return ret;
+}
+
+int select_load(const struct options *o, struct selection *s)
+{
+    struct path_list paths = { .at = NULL };
+    *s = (struct selection){ .scripts = NULL };
+    int ret = find_paths(o, &paths), worst = APP_OK;
+    for (size_t i = 0; i < paths.len && ret == APP_OK; i++) {
+        int code = select_script(paths.at[i].path, s); /* All errors of all files are told. */
+        worst = MAX(worst, code);
+    }
+    paths_free(&paths);
+    ret = ret ? ret : worst;
+    ret = ret ? ret : check_names(s);
+    return ret ? ret : load_units(o, s);
+}
+
+void select_replay_id(const struct unit *u, const char *deviations, struct strbuf *out)
+{
+    struct replay_id id = {
+        .path = u->script->path,
+        .case_id = u->cas->name,
+        .params = u->params,
+        .choices = mem_strdup(deviations),
+        .seeded = u->seeded,
+        .seed = u->seed,
+    };
+    replay_id_format(&id, out);
+    free(id.choices);
+}

@@ -1,0 +1,90 @@
+/* Between the files of the I/O path: for model/ only. */
+#ifndef MODEL_IO_PRIVATE_H
+#define MODEL_IO_PRIVATE_H
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "model/io.h"
+#include "model/node.h"
+
+/* Tracking (io_track.c).  t lives on the caller's stack from begin to end. */
+static inline void track_begin(struct node *n, struct tracked *t, enum io_op op, int64_t offset,
+                               int64_t bytes)
+{
+    *t = (struct tracked){ .op = op,
+                           .offset = offset,
+                           .bytes = bytes,
+                           .overlap_offset = offset,
+                           .overlap_bytes = bytes,
+                           .next = n->tracked };
+    if (n->tracked) {
+        n->tracked->prev = t;
+    }
+    n->tracked = t;
+}
+
+void track_end_slow(struct node *n, struct tracked *t);
+
+static inline void track_end(struct node *n, struct tracked *t)
+{
+    *(t->prev ? &t->prev->next : &n->tracked) = t->next;
+    if (t->next) {
+        t->next->prev = t->prev;
+    }
+    if (t->serialising || !co_queue_empty(&t->waiters)) {
+        track_end_slow(n, t);
+    }
+}
+
+/* Lets t exclude all that overlaps its range, rounded out to align (a power of two). */
+void track_serialise(struct node *n, struct tracked *t, uint64_t align);
+
+/* Waits for requests that t may not pass: those overlapping where either is serialising. */
+void track_wait_slow(struct node *n, struct tracked *t);
+static inline void track_wait(struct node *n, struct tracked *t)
+{
+    if (n->serialising) {
+        track_wait_slow(n, t);
+    }
+}
+
+/* Operations on a node, range already checked, request tracked (io.c). */
+int io_read_aligned(struct node *n, struct tracked *t, struct io_req *req);
+int io_write_aligned(struct node *n, struct tracked *t, struct io_req *req);
+/* The driver's function, with its defaults; FUA and fallbacks are the caller's. */
+int io_drv_read(struct node *n, struct io_req *req);
+int io_drv_write(struct node *n, struct io_req *req);
+
+/* Reads and writes that are not aligned (io_pad.c). */
+int io_read_padded(struct node *n, struct io_req *req);
+int io_write_padded(struct node *n, struct io_req *req);
+
+/* io_zero.c */
+int io_do_write_zeroes(struct node *n, struct io_req *req);
+int io_write_zeroes_aligned(struct node *n, int64_t offset, int64_t bytes, uint32_t flags);
+int io_do_discard(struct node *n, struct io_req *req);
+
+/* io_flush.c */
+int io_do_flush(struct node *n);
+/* [io] Flush without a parent: when a node closes. */
+void io_flush_node(struct node *n);
+
+/* io_resize.c */
+int io_do_truncate(struct node *n, struct io_req *req, struct error *err);
+
+/* After a write, zero or discard reached the driver. */
+void io_write_finish(struct node *n, const struct io_req *req, int ret);
+
+static inline void node_event(struct node *n, const char *name)
+{
+    if (n->drv->event) {
+        n->drv->event(n, name);
+    }
+}
+
+static inline bool io_is_aligned(const struct node *n, const struct io_req *req)
+{
+    return ((req->offset | req->bytes) & (int64_t)(n->limits.request_alignment - 1)) == 0;
+}
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/layer.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "model/layer_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct layer *layer_create(struct sim *s, struct host *h, const struct blk_driver *const *drivers)
+{
+    struct layer *l = NEW(struct layer);
+    l->sim = s;
+    l->host = h;
+    l->drivers = drivers;
+    return l;
+}
+
+/* A node that only the monitor keeps, or NULL. */
+static struct node *find_root(const struct layer *l)
+{
+    for (struct node *n = l->nodes_tail; n; n = n->prev) {
+        if (n->monitor_owned && !n->parents) {
+            return n;
+        }
+    }
+    return NULL;
+}
+
+void layer_destroy(struct layer *l)
+{
+    while (l->backends) {
+        backend_destroy(l->backends);
+    }
+    struct node *n;
+    while ((n = find_root(l))) {
+        n->monitor_owned = false;
+        node_unref(n);
+    }
+    CHECK(l->nodes == NULL);
+    free(l);
+}
+
+void layer_on_event(struct layer *l, void (*fn)(void *opaque, const json_t *event), void *opaque)
+{
+    l->event = fn;
+    l->event_opaque = opaque;
+}
+
+void layer_emit(struct layer *l, const char *name, json_t *data)
+{
+    int64_t us = sim_now_ns(l->sim) / NS_PER_US;
+    json_t *event = json_pack("{s:s, s:{s:I, s:I}}", "event", name, "timestamp", "seconds",
+                              (json_int_t)(us / 1000000), "microseconds",
+                              (json_int_t)(us % 1000000));
+    CHECK(event != NULL);
+    if (data) {
+        json_object_set_new(event, "data", data);
+    }
+    char *text = json_dumps(data ? data : event, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY);
+    CHECK(text != NULL);
+    sim_trace_text(l->sim, TRACE_EVENT, "%s %s", name, text);
+    free(text);
+    if (l->event) {
+        l->event(l->event_opaque, event);
+    }
+    json_decref(event);
+}
+
+struct node *layer_find_node(const struct layer *l, const char *name)
+{
+    for (struct node *n = l->nodes; n; n = n->next) {
+        if (strcmp(n->name, name) == 0) {
+            return n;
+        }
+    }
+    return NULL;
+}
+
+const char *layer_node_name(const struct node *n)
+{
+    return n->name;
+}
+
+struct backend *layer_find_backend(const struct layer *l, const char *name)
+{
+    for (struct backend *b = l->backends; b; b = backend_next(b)) {
+        if (*name && strcmp(backend_name(b), name) == 0) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+const struct blk_driver *layer_driver(const struct layer *l, const char *name)
+{
+    for (size_t i = 0; l->drivers[i]; i++) {
+        if (strcmp(l->drivers[i]->name, name) == 0) {
+            return l->drivers[i];
+        }
+    }
+    return NULL;
+}
+
+const struct blk_driver *const *layer_drivers(const struct layer *l)
+{
+    return l->drivers;
+}
+
+struct sim *layer_sim(const struct layer *l)
+{
+    return l->sim;
+}

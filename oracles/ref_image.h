@@ -1,0 +1,251 @@
+/* The reference image: what its files share, and its statistics.
+ *
+ *   ref_image.c        hooks, requests in flight, power cuts
+ *   ref_image_bind.c   which reference a node belongs to, and which others share its storage
+ *   ref_image_page.c   pages, versions and ranges: what was written
+ *   ref_image_check.c  what a read may return
+ *
+ * A reference is a sparse map of pages.  A page holds versions: a version says that a request left
+ * some contents in a part of the page, with the stamps of its begin and end.  Stamps count the
+ * begins and ends of all requests, so they order them.
+ *
+ * The one rule.  A read from stamp rb may return, for each unit of 512 bytes, any version that is
+ * not superseded; a version V is superseded by a definite version D with D.begin > V.end and
+ * D.end < rb.  A version is definite unless it only may have happened (V_MAYBE: failed, cut off,
+ * discarded).  Where no definite version ended before rb, contents that nobody knows may stand.
+ */
+#ifndef ORACLES_REF_IMAGE_H
+#define ORACLES_REF_IMAGE_H
+
+#include "oracles/oracle.h"
+#include "sim/iobuf.h"
+
+enum {
+    REF_PAGE = 4096,
+    REF_UNIT = 512,            /* Atomic unit: smaller parts of a request do not tear. */
+    REF_HISTORY = 8,           /* Superseded versions a page keeps for a power cut. */
+    REF_CHAIN_MAX = 48,        /* Versions of a page before they are merged. */
+    REF_RANGE_BYTES = 1 << 20, /* Uniform requests of this size stand in the list of ranges. */
+    REF_RANGES_MAX = 256,
+    REF_BLOCKS_MAX = 65536,    /* Pages of bytes kept in all: 256 MiB. */
+    REF_LEARN_MAX = 4 << 20,   /* Pages of a reference beyond which reads teach nothing more. */
+};
+
+enum version_flags {
+    V_MAYBE = 1 << 0,   /* Happened, or not. */
+    V_DURABLE = 1 << 1, /* FUA. */
+    V_BYTES = 1 << 2,   /* Contents are block fill.tag of the state, from position lo on. */
+    V_ANY = 1 << 3,     /* Contents unknown: matches everything. */
+    V_LEARNT = 1 << 4,  /* Seen by a read, not written. */
+};
+
+/* fill holds the contents from position lo of the page on. */
+struct version {
+    struct fill fill;
+    uint64_t begin, end;
+    uint64_t token;
+    int64_t time_ns; /* Of the end. */
+    uint32_t next;   /* In the page's chain or the free list; 0 ends. */
+    uint16_t lo, hi;
+    uint8_t flags;
+};
+
+enum ref_page_flags {
+    P_CURRENT = 1 << 0, /* The version in the page itself is there. */
+    P_LIVE = 1 << 1,    /* A version of the chain may still be read. */
+    P_LOSSY = 1 << 2,   /* Versions that a power cut could bring back were dropped. */
+    P_USED = 1 << 3,
+};
+
+/* One cache line.  The current version covers the whole page and is definite; all others stand in
+ * the chain, newest first. */
+struct ref_page {
+    uint64_t number;
+    struct fill fill;
+    uint64_t begin, end;
+    uint64_t token;
+    int64_t time_ns;
+    uint32_t chain;
+    uint8_t len; /* Of the chain. */
+    uint8_t flags;
+    uint8_t version_flags; /* Of the current version. */
+};
+_Static_assert(sizeof(struct ref_page) == 64, "a page entry is one cache line");
+
+/* The same byte over a long range. */
+struct ref_range {
+    int64_t lo, hi;
+    uint64_t begin, end;
+    uint64_t token;
+    int64_t time_ns;
+    uint8_t byte;
+    uint8_t flags;
+};
+
+struct ref_file {
+    char *name;   /* The "filename" option, as JSON. */
+    bool written; /* Not only through a backing edge. */
+};
+
+struct ref {
+    char *key, *name;
+    bool skip; /* Storage whose contents are undefined. */
+    struct ref_page *pages;
+    size_t pages_mask, pages_len;
+    unsigned pages_shift;
+    struct ref_range *ranges;
+    size_t ranges_len;
+    uint64_t ranges_last; /* Greatest end stamp of a range. */
+    uint64_t durable;     /* What ended before this stamp survives a power cut. */
+    uint64_t forgotten;   /* Reads that began before this stamp teach and prove nothing. */
+    uint64_t epoch;       /* In which nodes below are valid. */
+    const struct node **nodes;
+    bool *nodes_written;
+    size_t nodes_len;
+    struct ref_file *files;
+    size_t files_len;
+    struct ref **aliases; /* References of which a write to this one makes nothing known. */
+    size_t aliases_len;
+    uint64_t aliases_gen;
+};
+
+/* A request in flight. */
+struct flight {
+    uint64_t token;
+    struct ref *ref;
+    int64_t lo, hi; /* Bytes touched. */
+    uint64_t begin;
+    const struct iobuf *data;
+    enum guest_op op;
+    bool fua, no_flush;
+    bool void_; /* Ends without meaning: a power cut came between. */
+    bool grows; /* Truncate. */
+};
+
+struct ref_binding {
+    const struct node *node;
+    struct ref *ref;
+    bool no_flush;
+};
+
+/* A version, range or request in flight, as a read sees it. */
+struct candidate {
+    int64_t lo, hi; /* Absolute. */
+    uint64_t begin, end;
+    uint64_t token;
+    int64_t time_ns;
+    struct fill fill;
+    const uint8_t *bytes;
+    const struct iobuf *data;
+    bool definite, any, flying;
+};
+
+struct ref_image_stats {
+    uint64_t pages_fast, pages_slow; /* Pages of reads that were compared. */
+    uint64_t units_verified;         /* Units that could have been found wrong... */
+    uint64_t units_unknown;          /* ...and those about which nothing was known. */
+    uint64_t pages_lossy_cut;        /* Unknown after a power cut: too many versions. */
+    uint64_t pages_merged;           /* Too many versions: joined, in doubt unknown. */
+    uint64_t pages_unkept;           /* Bytes not kept: too many of them. */
+    uint64_t reads_void;             /* Not judged: cut off, or shared storage was written. */
+    uint64_t forgets;                /* References given up: shared storage, replaced files. */
+    uint64_t failures;
+};
+
+struct ref_image {
+    struct oracle *o;
+    uint64_t stamp;
+    uint64_t epoch;
+    uint64_t aliases_gen;
+    struct flight *fly;
+    size_t fly_len, fly_cap;
+    struct ref_binding *bind;
+    size_t bind_len, bind_cap;
+    struct ref **refs;
+    size_t refs_len, refs_cap;
+    struct version *v;
+    uint32_t v_len, v_cap, v_free;
+    uint8_t **blocks;
+    uint32_t *blocks_free;
+    uint32_t blocks_len, blocks_cap, blocks_free_len;
+    struct candidate *cand;
+    size_t cand_len, cand_cap;
+    struct ref_image_stats stats;
+};
+
+struct ref_image_stats ref_image_stats(const void *state);
+
+/* --- ref_image_bind.c --- */
+
+/* The reference of a node that takes guest I/O, made when there is none. */
+struct ref_binding ref_bind(struct ref_image *s, const struct layer *l, const struct node *n);
+/* Pointers to nodes are no longer to be trusted. */
+void ref_unbind_all(struct ref_image *s);
+/* Brings ref->aliases up to date. */
+void ref_find_aliases(struct ref_image *s, struct ref *r);
+bool ref_has_file(const struct ref *r, const char *filename);
+void ref_destroy(struct ref_image *s, struct ref *r);
+
+/* --- ref_image_page.c --- */
+
+static inline size_t ref_page_slot(const struct ref *r, uint64_t number)
+{
+    return (size_t)((number * UINT64_C(0x9e3779b97f4a7c15)) >> r->pages_shift);
+}
+
+/* The page, or NULL when nothing was written there. */
+static inline struct ref_page *ref_page_find(const struct ref *r, uint64_t number)
+{
+    if (!r->pages) {
+        return NULL;
+    }
+    size_t i = ref_page_slot(r, number);
+    for (; r->pages[i].flags & P_USED; i = (i + 1) & r->pages_mask) {
+        if (r->pages[i].number == number) {
+            return &r->pages[i];
+        }
+    }
+    return NULL;
+}
+
+/* Adds a version to a page.  watched: a read in flight may still see what it replaces. */
+void ref_page_add(struct ref_image *s, struct ref *r, uint64_t number, const struct version *v,
+                  bool watched);
+/* Adds [lo, hi) of a request with its contents: data (any form), or one byte. */
+struct ref_change {
+    int64_t lo, hi;
+    const struct iobuf *data; /* data[0] is at lo.  NULL: byte. */
+    uint8_t byte;
+    uint8_t flags; /* enum version_flags */
+    uint64_t begin, end;
+    uint64_t token;
+    bool watched;
+};
+void ref_change(struct ref_image *s, struct ref *r, const struct ref_change *c);
+/* Power is gone: what is not durable becomes V_MAYBE. */
+void ref_cut(struct ref_image *s, struct ref *r);
+/* Nothing is known any more. */
+void ref_forget(struct ref_image *s, struct ref *r);
+/* Reads in flight that touch [lo, hi) of r are not judged. */
+void ref_void_reads(struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi);
+/* A block with a copy of n bytes of data from position at; 0: too many blocks. */
+uint32_t ref_block_new(struct ref_image *s, const struct iobuf *data, size_t at, size_t n);
+
+/* --- ref_image_check.c --- */
+
+/* Judges a read that returned data; learns from it what was not known.  conflict: writes to the
+ * range are still in flight. */
+void ref_check_read(struct ref_image *s, const struct flight *f, const struct iobuf *data,
+                    uint64_t end, bool conflict);
+/* All that a read of [lo, hi) may see, in s->cand. */
+void ref_gather(struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi);
+/* Contents of c at [at, at + n), inside it; not V_ANY. */
+void ref_candidate_bytes(const struct candidate *c, int64_t at, size_t n, uint8_t *out);
+/* How far all candidates are the same from `at` on, at most to the next unit or hi. */
+int64_t ref_segment_end(const struct ref_image *s, int64_t at, int64_t hi);
+/* Is s->cand[i] superseded at `at` for a read from rb. */
+bool ref_superseded(const struct ref_image *s, size_t i, int64_t at, uint64_t rb);
+/* True when a definite candidate covers `at` and ended before rb. */
+bool ref_known(const struct ref_image *s, int64_t at, uint64_t rb);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* The shell of the `io` verb: the table of commands, sessions, and where output goes.
+ *
+ *                      ioc_session_ref                        last ioc_session_unref
+ *   (no session) ----------------------> backend on the node -----------------------> (none)
+ *
+ * A command holds a reference while it runs and each aio request holds one while it is in flight.
+ * Permissions are only ever added to a session.
+ *
+ * Invariants:
+ *   1. A call gets output only from its own command, from aio requests it started, and, when it is
+ *      an aio_flush, from the requests of its session; all of them before io_shell_forget.
+ *   2. Everything that the shell has in flight is counted in io_shell_busy.
+ */
+#include "scenarios/io_private.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct ioc_cmd ioc_cmds[] = {
+    { "aio_flush", NULL, ioc_cmd_aio_flush, 0, 0, 0, "",
+      "completes all outstanding aio requests" },
+    { "aio_read", NULL, ioc_cmd_aio_read, 2, -1, 0, "[-Ciqv] [-P pattern] off len [len..]",
+      "asynchronously reads a number of bytes" },
+    { "aio_write", NULL, ioc_cmd_aio_write, 2, -1, PERM_WRITE,
+      "[-Cfiquz] [-P pattern] off len [len..]", "asynchronously writes a number of bytes" },
+    { "alloc", "a", ioc_cmd_alloc, 1, 2, 0, "offset [count]",
+      "checks if offset is allocated in the file" },
+    { "break", NULL, ioc_cmd_break, 2, 2, 0, "event tag",
+      "sets a breakpoint on event and tags the stopped request as tag" },
+    { "discard", "d", ioc_cmd_discard, 2, -1, PERM_WRITE, "[-Cq] off len",
+      "discards a number of bytes at a specified offset" },
+    { "flush", "f", ioc_cmd_flush, 0, 0, 0, "", "flush all in-core file state to disk" },
+    { "help", "?", ioc_cmd_help, 0, 1, 0, "[command]", "help for one or all commands" },
+    { "info", "i", ioc_cmd_info, 0, 0, 0, "", "prints information about the current file" },
+    { "length", "l", ioc_cmd_length, 0, 0, 0, "", "gets the length of the current file" },
+    { "map", NULL, ioc_cmd_map, 0, 0, 0, "", "prints the allocated areas of a file" },
+    { "read", "r", ioc_cmd_read, 2, -1, 0, "[-abCqv] [-P pattern [-s off] [-l len]] off len",
+      "reads a number of bytes at a specified offset" },
+    { "readv", NULL, ioc_cmd_readv, 2, -1, 0, "[-Cqv] [-P pattern] off len [len..]",
+      "reads a number of bytes at a specified offset" },
+    { "remove_break", NULL, ioc_cmd_remove_break, 1, 1, 0, "tag", "remove a breakpoint by tag" },
+    { "resume", NULL, ioc_cmd_resume, 1, 1, 0, "tag", "resumes the request tagged as tag" },
+    { "sleep", NULL, ioc_cmd_sleep, 1, 1, 0, "", "waits for the given value in milliseconds" },
+    { "truncate", "t", ioc_cmd_truncate, 1, 3, PERM_WRITE | PERM_RESIZE, "[-m prealloc_mode] off",
+      "truncates the current file at the given offset" },
+    { "wait_break", NULL, ioc_cmd_wait_break, 1, 1, 0, "tag",
+      "waits for the suspension of a request" },
+    { "write", "w", ioc_cmd_write, 2, -1, PERM_WRITE,
+      "[-bcCfnquz] [-P pattern | -s source_file] off len",
+      "writes a number of bytes at a specified offset" },
+    { "writev", NULL, ioc_cmd_writev, 2, -1, PERM_WRITE, "[-Cfq] [-P pattern] off len [len..]",
+      "writes a number of bytes at a specified offset" },
+    { 0 },
+};
+
+static const struct ioc_cmd *find_cmd(const char *name)
+{
+    for (const struct ioc_cmd *c = ioc_cmds; c->name; c++) {
+        if (strcmp(c->name, name) == 0 || (c->alias && strcmp(c->alias, name) == 0)) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+struct io_shell *io_shell_create(const struct io_shell_config *cfg)
+{
+    struct io_shell *sh = NEW(struct io_shell);
+    sh->cfg = *cfg;
+    return sh;
+}
+
+static void forget_tags(struct io_shell *sh)
+{
+    while (sh->tags) {
+        struct ioc_tag *t = sh->tags;
+        sh->tags = t->next;
+        free(t->node);
+        free(t->tag);
+        free(t);
+    }
+}
+
+void io_shell_destroy(struct io_shell *sh)
+{
+    CHECK(!sh->sessions && !sh->aio && sh->commands == 0);
+    forget_tags(sh);
+    free(sh);
+}
+
+size_t io_shell_busy(const struct io_shell *sh)
+{
+    size_t n = sh->commands;
+    for (const struct ioc_aio *a = sh->aio; a; a = a->next) {
+        n++;
+    }
+    return n;
+}
+
+/* Output. */
+
+void ioc_print(struct ioc_ctx *c, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vasprintf(&text, fmt, ap);
+    va_end(ap);
+    CHECK(n >= 0);
+    strbuf_add(&c->call->output, text, (size_t)n);
+    free(text);
+}
+
+int ioc_fail(struct ioc_ctx *c, int code, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vasprintf(&text, fmt, ap);
+    va_end(ap);
+    CHECK(n >= 0 && code < 0);
+    ioc_print(c, "%s\n", text);
+    if (c->call->err.code == 0) {
+        error_set(&c->call->err, code, "%s", text);
+    }
+    free(text);
+    return code;
+}
+
+static void put_usage(struct ioc_ctx *c, const struct ioc_cmd *cmd, const char *name)
+{
+    ioc_print(c, "%s %s%s-- %s\n", name, cmd->args, *cmd->args ? " " : "", cmd->help);
+}
+
+int ioc_usage(struct ioc_ctx *c)
+{
+    if (c->call->err.code == 0) {
+        error_set(&c->call->err, -EINVAL, "%s %s", c->name, c->cmd->args);
+    }
+    put_usage(c, c->cmd, c->name);
+    return -EINVAL;
+}
+
+int ioc_cmd_help(struct ioc_ctx *c, int argc, char **argv)
+{
+    if (argc == 2) {
+        const struct ioc_cmd *cmd = find_cmd(argv[1]);
+        if (!cmd) {
+            ioc_print(c, "command %s not found\n", argv[1]);
+            return 0;
+        }
+        put_usage(c, cmd, argv[1]);
+        return 0;
+    }
+    for (const struct ioc_cmd *cmd = ioc_cmds; cmd->name; cmd++) {
+        put_usage(c, cmd, cmd->name);
+    }
+    ioc_print(c, "\nUse 'help commandname' for extended help.\n");
+    return 0;
+}
+
+/* Sessions. */
+
+struct ioc_session *ioc_session_ref(struct ioc_session *s)
+{
+    s->refs++;
+    return s;
+}
+
+void ioc_session_unref(struct io_shell *sh, struct ioc_session *s)
+{
+    CHECK(s->refs > 0);
+    if (--s->refs > 0) {
+        return;
+    }
+    struct ioc_session **p = &sh->sessions;
+    while (*p != s) {
+        p = &(*p)->next;
+    }
+    *p = s->next;
+    backend_destroy(s->backend);
+    free(s->node);
+    free(s);
+}
+
+static struct ioc_session *find_session(struct io_shell *sh, const struct node *node)
+{
+    struct ioc_session *s = sh->sessions;
+    while (s && backend_node(s->backend) != node) {
+        s = s->next;
+    }
+    return s;
+}
+
+/* A session for the node, with one more reference.  Errors: no such node; permissions. */
+static struct ioc_session *open_session(struct ioc_ctx *c, const char *name, struct error *err)
+{
+    struct io_shell *sh = c->sh;
+    struct node *node = layer_find_node(c->layer, name);
+    if (!node) {
+        error_set(err, -ENODEV, "Cannot find device='' nor node-name='%s'", name);
+        return NULL;
+    }
+    struct ioc_session *s = find_session(sh, node);
+    if (s) {
+        return ioc_session_ref(s);
+    }
+    struct backend *b = backend_create(c->layer, NULL, (struct perm_pair){ 0, PERM_ALL });
+    if (backend_insert(b, node, err) < 0) {
+        backend_destroy(b);
+        return NULL;
+    }
+    s = NEW(struct ioc_session);
+    *s = (struct ioc_session){ .node = mem_strdup(name), .backend = b, .refs = 1,
+                              .next = sh->sessions };
+    sh->sessions = s;
+    return s;
+}
+
+static int take_perm(struct ioc_session *s, uint32_t perm, struct error *err)
+{
+    if ((s->perm | perm) == s->perm) {
+        return 0;
+    }
+    int ret = backend_set_perm(s->backend, (struct perm_pair){ s->perm | perm, PERM_ALL }, err);
+    if (ret == 0) {
+        s->perm |= perm;
+    }
+    return ret;
+}
+
+/* Running a command. */
+
+static int check_count(struct ioc_ctx *c, int argc)
+{
+    int n = argc - 1, min = c->cmd->args_min, max = c->cmd->args_max;
+    if (n >= min && (max < 0 || n <= max)) {
+        return 0;
+    }
+    if (max < 0) {
+        return ioc_fail(c, -EINVAL, "bad argument count %d to %s, expected at least %d arguments",
+                       n, c->name, min);
+    }
+    if (min == max) {
+        return ioc_fail(c, -EINVAL, "bad argument count %d to %s, expected %d arguments", n,
+                       c->name, min);
+    }
+    return ioc_fail(c, -EINVAL, "bad argument count %d to %s, expected between %d and %d arguments",
+                   n, c->name, min, max);
+}
+
+static int run_cmd(struct ioc_ctx *c, int argc, char **argv)
+{
+    int ret = check_count(c, argc);
+    if (ret < 0) {
+        return ret;
+    }
+    struct error err = ERROR_INIT;
+    ret = take_perm(c->session, c->cmd->perm, &err);
+    if (ret < 0) {
+        return ioc_fail(c, ret, "%s", err.text);
+    }
+    return c->cmd->fn(c, argc, argv);
+}
+
+void io_shell_run(struct io_shell *sh, struct layer *l, const char *node, int argc, char **argv,
+                  struct target_call *call)
+{
+    struct ioc_ctx c = { .sh = sh, .layer = l, .call = call };
+    struct error err = ERROR_INIT;
+    CHECK(argc >= 0 && co_self(sh->cfg.sim) != NULL);
+    sh->layer = l;
+    sh->commands++;
+    int ret = 0;
+    c.session = open_session(&c, node, &err);
+    if (!c.session) {
+        ret = ioc_fail(&c, err.code, "%s", err.text);
+    } else if (argc > 0) {
+        c.cmd = find_cmd(argv[0]);
+        c.name = argv[0];
+        ret = c.cmd ? run_cmd(&c, argc, argv)
+                    : ioc_fail(&c, -ENOENT, "command \"%s\" not found", argv[0]);
+    }
+    call->failed = ret < 0;
+    if (ret < 0 && call->err.code == 0) {
+        error_set(&call->err, ret, "%s failed: %s", argv[0], error_strerror(-ret));
+    }
+    if (c.session) {
+        ioc_session_unref(sh, c.session);
+    }
+    sh->commands--;
+}
+
+void io_shell_forget(struct io_shell *sh, struct target_call *call)
+{
+    ioc_aio_forget(sh, call);
+}

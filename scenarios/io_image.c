@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands on the image as a whole: flush, discard, truncate, length, map, alloc, info, sleep. */
+#include "scenarios/io_private.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+int ioc_cmd_flush(struct ioc_ctx *c, int argc, char **argv)
+{
+    CHECK(argc == 1 && argv != NULL);
+    return guest_flush(c->sh->cfg.guest, c->session->backend);
+}
+
+static int discard_run(struct ioc_ctx *c, struct ioc_getopt *g, bool machine, bool quiet)
+{
+    int64_t offset, bytes;
+    if (g->args_len != 2) {
+        return ioc_usage(c);
+    }
+    int ret = ioc_parse_size(c, g->args[0], &offset);
+    if (ret == 0) {
+        ret = ioc_parse_size(c, g->args[1], &bytes);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    if (bytes > IO_MAX_BYTES) {
+        return ioc_fail(c, -EINVAL, "length cannot exceed %" PRId64 ", given %s", IO_MAX_BYTES,
+                       g->args[1]);
+    }
+    int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
+    ret = guest_discard(c->sh->cfg.guest, c->session->backend, offset, bytes);
+    if (ret < 0) {
+        return ioc_fail(c, ret, "discard failed: %s", error_strerror(-ret));
+    }
+    if (!quiet) {
+        ioc_format_report(&c->call->output, "discard", sim_now_ns(c->sh->cfg.sim) - start_ns,
+                         offset, bytes, machine);
+    }
+    return 0;
+}
+
+int ioc_cmd_discard(struct ioc_ctx *c, int argc, char **argv)
+{
+    bool machine = false, quiet = false;
+    struct ioc_getopt g;
+    int letter, ret = 0;
+    ioc_getopt_init(&g, argc, argv);
+    while (ret == 0 && (letter = ioc_getopt_next(c, &g, "Cq")) != 0) {
+        machine |= letter == 'C';
+        quiet |= letter == 'q';
+        ret = letter == '?' ? -EINVAL : 0;
+    }
+    if (ret == 0) {
+        ret = discard_run(c, &g, machine, quiet);
+    }
+    ioc_getopt_fini(&g);
+    return ret;
+}
+
+static int parse_prealloc(struct ioc_ctx *c, const char *text, enum io_prealloc *out)
+{
+    static const char *const name[] = { "off", "metadata", "falloc", "full" };
+    for (size_t i = 0; i < ARRAY_LEN(name); i++) {
+        if (strcmp(text, name[i]) == 0) {
+            *out = (enum io_prealloc)i;
+            return 0;
+        }
+    }
+    return ioc_fail(c, -EINVAL, "Invalid preallocation mode '%s'", text);
+}
+
+int ioc_cmd_truncate(struct ioc_ctx *c, int argc, char **argv)
+{
+    enum io_prealloc prealloc = PREALLOC_OFF;
+    struct error err = ERROR_INIT;
+    struct ioc_getopt g;
+    int64_t length;
+    int letter, ret = 0;
+    ioc_getopt_init(&g, argc, argv);
+    while (ret == 0 && (letter = ioc_getopt_next(c, &g, "m:")) != 0) {
+        ret = letter == '?' ? -EINVAL : parse_prealloc(c, g.value, &prealloc);
+    }
+    if (ret == 0 && g.args_len < 1) {
+        ret = ioc_usage(c);
+    }
+    if (ret == 0) {
+        ret = ioc_parse_size(c, g.args[0], &length);
+    }
+    ioc_getopt_fini(&g);
+    if (ret < 0) {
+        return ret;
+    }
+    ret = guest_truncate(c->sh->cfg.guest, c->session->backend, length, 0, prealloc, &err);
+    return ret < 0 ? ioc_fail(c, ret, "%s", err.text) : 0;
+}
+
+int ioc_cmd_length(struct ioc_ctx *c, int argc, char **argv)
+{
+    int64_t length = backend_length(c->session->backend);
+    CHECK(argc == 1 && argv != NULL);
+    if (length < 0) {
+        return ioc_fail(c, (int)length, "getlength: %s", error_strerror((int)-length));
+    }
+    ioc_format_size(&c->call->output, length);
+    ioc_print(c, "\n");
+    return 0;
+}
+
+int ioc_cmd_map(struct ioc_ctx *c, int argc, char **argv)
+{
+    int64_t length = backend_length(c->session->backend);
+    CHECK(argc == 1 && argv != NULL);
+    if (length < 0) {
+        return ioc_fail(c, (int)length, "Failed to query image length: %s",
+                       error_strerror((int)-length));
+    }
+    int last = -1;
+    int64_t from = 0, n;
+    for (int64_t at = 0; at <= length; at += n) {
+        int allocated = 2; /* The end: unlike everything. */
+        n = 1;
+        if (at < length) {
+            allocated = backend_is_allocated(c->session->backend, at, length - at, &n);
+        }
+        if (allocated < 0) {
+            return ioc_fail(c, allocated, "Failed to get allocation status: %s",
+                           error_strerror(-allocated));
+        }
+        CHECK(n > 0);
+        if (last >= 0 && allocated != last) {
+            ioc_format_size(&c->call->output, at - from);
+            ioc_print(c, " (0x%" PRIx64 ") bytes %s allocated at offset ", (uint64_t)(at - from),
+                     last ? "   " : "not");
+            ioc_format_size(&c->call->output, from);
+            ioc_print(c, " (0x%" PRIx64 ")\n", (uint64_t)from);
+            from = at;
+        }
+        last = allocated;
+    }
+    return 0;
+}
+
+int ioc_cmd_alloc(struct ioc_ctx *c, int argc, char **argv)
+{
+    int64_t start, count = 512, length = backend_length(c->session->backend);
+    int ret = ioc_parse_size(c, argv[1], &start);
+    if (ret == 0 && argc == 3) {
+        ret = ioc_parse_size(c, argv[2], &count);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    if (length < 0) {
+        return ioc_fail(c, (int)length, "getlength: %s", error_strerror((int)-length));
+    }
+    count = start > length ? 0 : MIN(count, length - start);
+    int64_t sum = 0, n;
+    for (int64_t at = start; at < start + count; at += n) {
+        int allocated = backend_is_allocated(c->session->backend, at, start + count - at, &n);
+        if (allocated < 0) {
+            return ioc_fail(c, allocated, "is_allocated failed: %s", error_strerror(-allocated));
+        }
+        CHECK(n > 0);
+        sum += allocated ? n : 0;
+    }
+    ioc_print(c, "%" PRId64 "/%" PRId64 " bytes allocated at offset ", sum, count);
+    ioc_format_size(&c->call->output, start);
+    ioc_print(c, "\n");
+    return 0;
+}
+
+/* What `info` shows of a driver besides its name. */
+struct driver_info {
+    const char *driver;
+    bool protocol; /* It has a protocol name, the same. */
+    bool geometry; /* It knows cluster size and place of the VM state. */
+    bool from_file; /* ...if the node below does. */
+};
+
+static const struct driver_info driver_infos[] = {
+    { "file", true, true, false },      { "raw", false, true, true },
+    { "null-co", true, false, false },  { "null-aio", true, false, false },
+    { "blkdebug", true, false, false }, { "blkverify", true, false, false },
+};
+
+static const struct driver_info *info_of(const char *driver)
+{
+    for (size_t i = 0; i < ARRAY_LEN(driver_infos); i++) {
+        if (strcmp(driver_infos[i].driver, driver) == 0) {
+            return &driver_infos[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *driver_of(const struct layer *l, const struct node *n)
+{
+    struct node_view v;
+    for (size_t i = 0; inspect_node(l, i, &v); i++) {
+        if (v.node == n) {
+            return v.driver;
+        }
+    }
+    return "";
+}
+
+/* Follows "file" edges to a driver that decides. */
+static bool has_geometry(const struct layer *l, const struct node *n)
+{
+    const struct driver_info *info = info_of(driver_of(l, n));
+    while (info && info->from_file) {
+        struct edge_view e;
+        size_t i = 0;
+        while (inspect_child(n, i, &e) && strcmp(e.name, "file") != 0) {
+            i++;
+        }
+        if (!inspect_child(n, i, &e)) {
+            return false;
+        }
+        n = e.child;
+        info = info_of(driver_of(l, n));
+    }
+    return info && info->geometry;
+}
+
+int ioc_cmd_info(struct ioc_ctx *c, int argc, char **argv)
+{
+    const struct node *n = backend_node(c->session->backend);
+    const char *driver = driver_of(c->layer, n);
+    const struct driver_info *info = info_of(driver);
+    CHECK(argc == 1 && argv != NULL);
+    ioc_print(c, "format name: %s\n", driver);
+    if (info && info->protocol) {
+        ioc_print(c, "format name: %s\n", driver);
+    }
+    if (!has_geometry(c->layer, n)) {
+        return -ENOTSUP;
+    }
+    ioc_print(c, "cluster size: 0 bytes\nvm state offset: 0 bytes\n");
+    return 0;
+}
+
+int ioc_cmd_sleep(struct ioc_ctx *c, int argc, char **argv)
+{
+    char *end = NULL;
+    errno = 0;
+    CHECK(argc == 2);
+    long ms = strtol(argv[1], &end, 0);
+    if (errno || end == argv[1] || *end || ms < 0 || ms > INT64_MAX / 4 / NS_PER_MS) {
+        return ioc_fail(c, -EINVAL, "%s is not a valid number", argv[1]);
+    }
+    co_sleep(c->sh->cfg.sim, ms * NS_PER_MS);
+    return 0;
+}

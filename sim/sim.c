@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/sim.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef BLKSIM_CANARY_TIME_LEAK
+#include <time.h>
+#endif
+
+struct sim *sim_create(const struct sim_config *cfg)
+{
+    struct sim *s = NEW(struct sim);
+    clock_init(&s->clock);
+    choice_init(&s->choice, cfg->seed, cfg->policy, cfg->path);
+    trace_init(&s->trace, cfg->keep_trace);
+    sched_init(s);
+    return s;
+}
+
+void sim_destroy(struct sim *s)
+{
+    sched_fini(s);
+    trace_fini(&s->trace);
+    choice_fini(&s->choice);
+    clock_fini(&s->clock);
+    free(s);
+}
+
+uint32_t sim_actor(struct sim *s)
+{
+    return ++s->actors;
+}
+
+int sim_iothread_add(struct sim *s, const char *name)
+{
+    struct sched *d = &s->sched;
+    if (d->queues == IOTHREADS_MAX) {
+        return -ENOSPC;
+    }
+    d->iothread_name[d->queues] = mem_strdup(name);
+    return (int)d->queues++;
+}
+
+int sim_iothread_find(const struct sim *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->sched.queues; i++) {
+        if (strcmp(s->sched.iothread_name[i], name) == 0) {
+            return (int)i;
+        }
+    }
+    return -ENOENT;
+}
+
+enum sim_stop sim_run(struct sim *s, const bool *done, int64_t until_ns, uint64_t max_steps)
+{
+    CHECK(co_self(s) == NULL);
+    uint64_t limit = max_steps ? s->sched.steps + max_steps : UINT64_MAX;
+#ifdef BLKSIM_CANARY_TIME_LEAK
+    sim_trace(s, TRACE_CHOICE, 0, 0, time(NULL), 0);
+#endif
+    for (;;) {
+        if (done && *done) {
+            return SIM_DONE;
+        }
+        if (s->sched.steps >= limit) {
+            return SIM_STEPS;
+        }
+        if (sched_step(s)) {
+            continue;
+        }
+        struct timer *t = clock_next(&s->clock);
+        if (!t) {
+            if (!done && until_ns != SIM_FOREVER) {
+                s->clock.now_ns = MAX(s->clock.now_ns, until_ns);
+            }
+            return SIM_IDLE;
+        }
+        if (t->deadline_ns > until_ns) {
+            s->clock.now_ns = MAX(s->clock.now_ns, until_ns);
+            return SIM_LATER;
+        }
+        clock_fire(&s->clock, t);
+    }
+}
+
+enum sim_stop sim_settle(struct sim *s, uint64_t max_steps)
+{
+    return sim_run(s, NULL, sim_now_ns(s), max_steps);
+}
+
+void sim_describe_waiters(const struct sim *s, struct strbuf *out)
+{
+    for (const struct co *co = s->sched.all_head; co; co = co->all_next) {
+        strbuf_printf(out, "coroutine %" PRIu64 " '%s' in %s ", co->id, co->name,
+                      s->sched.iothread_name[co->iothread]);
+        if (co->state == CO_WAITING) {
+            strbuf_printf(out, "waits for %s\n", co->wait_what);
+        } else {
+            strbuf_puts(out, "is ready\n");
+        }
+    }
+}
+
+void sim_trace_text(struct sim *s, enum trace_type type, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    char *text = mem_vprintf(fmt, ap);
+    va_end(ap);
+    trace_emit_text(&s->trace, sim_now_ns(s), type, 0, text, strlen(text));
+    free(text);
+}
