@@ -286,15 +286,18 @@ void strbuf_putc(struct strbuf *b, char c)
 void strbuf_printf(struct strbuf *b, const char *fmt, ...)
 {
     va_list ap;
+    strbuf_reserve(b, 64);
+    size_t room = b->cap - b->len;
     va_start(ap, fmt);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(b->text + b->len, room, fmt, ap);
     va_end(ap);
     CHECK(n >= 0);
-    strbuf_reserve(b, (size_t)n);
-    va_start(ap, fmt);
-    int m = vsnprintf(b->text + b->len, (size_t)n + 1, fmt, ap);
-    va_end(ap);
-    CHECK(m == n);
+    if ((size_t)n >= room) {
+        strbuf_reserve(b, (size_t)n);
+        va_start(ap, fmt);
+        vsnprintf(b->text + b->len, (size_t)n + 1, fmt, ap);
+        va_end(ap);
+    }
     b->len += (size_t)n;
 }
 

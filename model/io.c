@@ -166,7 +166,11 @@ static int write_part(struct node *n, struct io_req *req)
         req->flags &= ~(uint32_t)IO_FUA;
     }
     int ret = io_drv_write(n, req);
-    return ret == 0 && emulate ? io_do_flush(n) : ret;
+    if (ret == 0 && emulate) {
+        n->write_gen++; /* So that the flush covers this write. */
+        ret = io_do_flush(n);
+    }
+    return ret;
 }
 
 /* FUA of a split write goes to the last part when it is emulated: one flush covers them all. */

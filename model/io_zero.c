@@ -83,7 +83,11 @@ int io_write_zeroes_aligned(struct node *n, int64_t offset, int64_t bytes, uint3
         }
         done += part;
     }
-    return flush ? io_do_flush(n) : 0;
+    if (flush) {
+        n->write_gen++; /* So that the flush covers these zeroes. */
+        return io_do_flush(n);
+    }
+    return 0;
 }
 
 static int zero_tracked(struct node *n, struct tracked *t, const struct io_req *req)

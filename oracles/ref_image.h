@@ -27,6 +27,7 @@ enum {
     REF_CHAIN_MAX = 48,        /* Versions of a page before they are merged. */
     REF_RANGE_BYTES = 1 << 20, /* Uniform requests of this size stand in the list of ranges. */
     REF_RANGES_MAX = 256,
+    REF_SPREAD_BYTES = 1 << 28, /* Longest one that is spread over pages when the list is full. */
     REF_BLOCKS_MAX = 65536,    /* Pages of bytes kept in all: 256 MiB. */
     REF_LEARN_MAX = 4 << 20,   /* Pages of a reference beyond which reads teach nothing more. */
 };
@@ -183,6 +184,8 @@ struct ref_binding ref_bind(struct ref_image *s, const struct layer *l, const st
 void ref_unbind_all(struct ref_image *s);
 /* Brings ref->aliases up to date. */
 void ref_find_aliases(struct ref_image *s, struct ref *r);
+/* Length of the node that stores n's data; 0 when unknown. */
+int64_t ref_length(const struct layer *l, const struct node *n);
 bool ref_has_file(const struct ref *r, const char *filename);
 void ref_destroy(struct ref_image *s, struct ref *r);
 

@@ -339,8 +339,6 @@ static void add_whole(struct ref_image *s, const struct ref *r, struct ref_page 
     if (p->flags & P_LIVE) {
         p->flags &= (uint8_t)~P_LIVE;
         p->flags |= chain_is_live(s, p) ? P_LIVE : 0;
-    } else if (p->chain && p->len == 1 && !(s->v[p->chain].end < v->begin)) {
-        p->flags |= P_LIVE;
     }
 }
 
@@ -366,24 +364,39 @@ void ref_page_add(struct ref_image *s, struct ref *r, uint64_t number, const str
 
 /* --- Ranges --- */
 
-static void range_add(struct ref_image *s, struct ref *r, const struct ref_change *c)
+/* Can range i be seen by a read, or come back after a power cut, when c is added? */
+static bool range_is_needed(const struct ref *r, size_t i, const struct ref_change *c)
 {
-    bool definite = !(c->flags & V_MAYBE);
-    size_t kept = 0;
-    for (size_t i = 0; i < r->ranges_len; i++) {
-        const struct ref_range *old = &r->ranges[i];
-        bool covered = old->lo >= c->lo && old->hi <= c->hi;
-        bool same = !definite && (old->flags & V_MAYBE) && old->byte == c->byte;
-        bool dead = definite && (c->flags & V_DURABLE) && old->end < c->begin;
-        if (covered && !c->watched && (same || dead)) {
-            continue;
-        }
-        r->ranges[kept++] = *old;
+    const struct ref_range *old = &r->ranges[i];
+    bool covered = old->lo >= c->lo && old->hi <= c->hi;
+    if (covered && (c->flags & V_MAYBE) && (old->flags & V_MAYBE) && old->byte == c->byte) {
+        return false;
     }
-    r->ranges_len = kept;
-    if (kept == REF_RANGES_MAX) {
-        ref_forget(s, r);
-        return;
+    if (covered && !(c->flags & V_MAYBE) && (c->flags & V_DURABLE) && old->end < c->begin) {
+        return false;
+    }
+    for (size_t k = i + 1; k < r->ranges_len; k++) {
+        const struct ref_range *d = &r->ranges[k];
+        if (d->lo <= old->lo && d->hi >= old->hi && d->begin > old->end &&
+            !(d->flags & V_MAYBE) && is_durable(r, d->flags, d->end)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* False when the list is full. */
+static bool range_add(struct ref_image *s, struct ref *r, const struct ref_change *c)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->ranges_len && !c->watched; i++) {
+        if (range_is_needed(r, i, c)) {
+            r->ranges[kept++] = r->ranges[i];
+        }
+    }
+    r->ranges_len = c->watched ? r->ranges_len : kept;
+    if (r->ranges_len == REF_RANGES_MAX) {
+        return false;
     }
     if (!r->ranges) {
         r->ranges = NEW_ARRAY(struct ref_range, REF_RANGES_MAX);
@@ -399,6 +412,7 @@ static void range_add(struct ref_image *s, struct ref *r, const struct ref_chang
         .flags = c->flags,
     };
     r->ranges_last = MAX(r->ranges_last, c->end);
+    return true;
 }
 
 /* --- Requests --- */
@@ -441,8 +455,13 @@ void ref_change(struct ref_image *s, struct ref *r, const struct ref_change *c)
         uniform.data = NULL;
     }
     if (!uniform.data && c->hi - c->lo >= REF_RANGE_BYTES) {
-        range_add(s, r, &uniform);
-        return;
+        if (range_add(s, r, &uniform)) {
+            return;
+        }
+        if (c->hi - c->lo > REF_SPREAD_BYTES) {
+            ref_forget(s, r);
+            return;
+        }
     }
     struct version v = {
         .begin = c->begin,

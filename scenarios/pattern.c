@@ -330,3 +330,22 @@ bool json_subset(const json_t *want, const json_t *have, struct strbuf *why)
     strbuf_free(&path);
     return same;
 }
+
+int json_subset_check(const json_t *want, struct error *err)
+{
+    int ret = 0;
+    if (json_is_string(want) && regex_is(json_string_value(want))) {
+        ret = regex_compile_check(json_string_value(want), err);
+    } else if (json_is_array(want)) {
+        for (size_t i = 0; i < json_array_size(want) && ret == 0; i++) {
+            ret = json_subset_check(json_array_get(want, i), err);
+        }
+    } else if (json_is_object(want)) {
+        void *at = json_object_iter((json_t *)(uintptr_t)want);
+        for (; at != NULL && ret == 0;
+             at = json_object_iter_next((json_t *)(uintptr_t)want, at)) {
+            ret = json_subset_check(json_object_iter_value(at), err);
+        }
+    }
+    return ret;
+}

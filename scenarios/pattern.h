@@ -53,6 +53,9 @@ bool regex_match(const char *slashed, const char *text);
  * difference and both values are appended to why (may be NULL): "return.a[0].b: want 1, have 2". */
 bool json_subset(const json_t *want, const json_t *have, struct strbuf *why);
 
+/* Whether the "/re/" strings of a wanted value compile.  Errors: -EINVAL. */
+int json_subset_check(const json_t *want, struct error *err);
+
 /* A JSON value of any kind, duplicate keys refused.  NULL with err set.  Errors: -EINVAL. */
 json_t *json_text_parse(const char *text, struct error *err);
 

@@ -74,9 +74,9 @@ static size_t utf8_len(const unsigned char *p, size_t n)
     return 0;
 }
 
-size_t script_utf8_len(const char *p, size_t n);
-size_t script_utf8_len(const char *p, size_t n)
+size_t lex_utf8_len(const char *p, size_t n)
 {
+    CHECK(n > 0);
     unsigned char c = (unsigned char)p[0];
     if (c < 0x80) {
         return 1;
@@ -100,7 +100,7 @@ static size_t check_char(struct diag *d, const char *text, size_t n, size_t i, i
         diag_add(d, line, col, "control character 0x%02x; in a word write \"\\x%02x\"", c, c);
         return 0;
     }
-    size_t len = script_utf8_len(text + i, n - i);
+    size_t len = lex_utf8_len(text + i, n - i);
     if (len == 0) {
         diag_add(d, line, col, "byte 0x%02x is not UTF-8; in a word write \"\\x%02x\"", c, c);
     }
@@ -214,6 +214,9 @@ void lex_skip_line(struct lex *lx)
 
 char *lex_rest(struct lex *lx, size_t *n)
 {
+    while (at_blank(lx)) {
+        lx->pos++;
+    }
     size_t from = lx->pos;
     while (!at_line_end(lx)) {
         lx->pos++;
@@ -327,7 +330,7 @@ static const char *read_quoted(struct lex *lx, bool tmpl, struct strbuf *out)
     CHECK(quote == '"' || quote == '\'');
     size_t from = lx->pos++;
     while (peek(lx, 0) != quote) {
-        if (at_line_end(lx)) {
+        if (at_line_end(lx) || at_continuation(lx)) {
             lx->pos = from;
             return "the quote is not closed in its line";
         }

@@ -23,6 +23,9 @@ bool diag_full(const struct diag *d);
 /* Bytes, lines and characters of a whole file.  False when the text cannot be parsed at all. */
 bool script_text_check(struct diag *d, const char *text, size_t n);
 
+/* Length of the UTF-8 character at p, which has n >= 1 bytes; 0 when it is none. */
+size_t lex_utf8_len(const char *p, size_t n);
+
 struct lex {
     struct diag *diag;
     const char *text; /* NUL at text[n]. */
@@ -55,7 +58,7 @@ enum lex_token lex_next(struct lex *lx, enum lex_mode mode, struct script_word *
 enum lex_token lex_axis(struct lex *lx, struct script_axis *axis, struct script_word *w);
 /* "@name" or "@name(arg)"; the lexer stands at the '@'. */
 enum lex_token lex_prop(struct lex *lx, struct script_prop *prop);
-/* The rest of the physical line as it stands, in a new string. */
+/* The rest of the physical line as it stands but for blanks before it, in a new string. */
 char *lex_rest(struct lex *lx, size_t *n);
 /* Goes to the end of the logical line, and behind its newline. */
 void lex_skip_line(struct lex *lx);

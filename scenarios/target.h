@@ -37,9 +37,14 @@ struct target_ops {
     void (*qmp)(struct target *t, const char *bytes, size_t n, struct target_call *call);
     void (*io)(struct target *t, const char *node, int argc, char **argv,
                struct target_call *call);
-    /* Runs until call->done (NULL: until idle), or time until_ns, then to the end of the instant.
-     * 0; -ETIME: until_ns reached; -EDEADLK: nothing can go on; -ELOOP: too many steps. */
-    int (*run)(struct target *t, const struct target_call *call, int64_t until_ns);
+    /* The caller looks at the call no longer: output of aio requests that it started and that are
+     * still in flight goes elsewhere. */
+    void (*forget)(struct target *t, struct target_call *call);
+    /* Runs until *done, or time until_ns (absolute), then to the end of the instant.  done NULL:
+     * until_ns it is, or the end of all work when that is SIM_FOREVER.
+     * 0; -ETIME: until_ns reached before *done; -EDEADLK: nothing can go on before *done;
+     * -ELOOP: too many steps. */
+    int (*run)(struct target *t, const bool *done, int64_t until_ns);
     int64_t (*now_ns)(struct target *t);
     void (*destroy)(struct target *t);
 };
@@ -49,8 +54,10 @@ struct target {
     const struct target_ops *ops;
     /* Events in order, as {"event","data","timestamp"}; the runner consumes. */
     json_t *events;
+    bool event_came; /* Set with each event; the runner resets it. */
 };
 
+/* Frees what a call owns.  Checked: done. */
 void target_call_fini(struct target_call *call);
 
 #endif

@@ -255,14 +255,15 @@ static int check_range(const char *text, struct error *err)
     return range_parse(text, &r, err);
 }
 
-static int check_json(const char *text, struct error *err)
+static int check_json(const char *text, bool subset, struct error *err)
 {
     json_t *j = json_text_parse(text, err);
     if (j == NULL) {
         return -EINVAL;
     }
+    int ret = subset ? json_subset_check(j, err) : 0;
     json_decref(j);
-    return 0;
+    return ret;
 }
 
 int verb_value_check(enum verb_value value, const char *const *names, const char *text,
@@ -310,7 +311,8 @@ int verb_value_check(enum verb_value value, const char *const *names, const char
     case VALUE_CHOICES:
         return check_choices(names, text, err);
     case VALUE_JSON:
-        return check_json(text, err);
+    case VALUE_SUBSET:
+        return check_json(text, value == VALUE_SUBSET, err);
     case VALUE_REGEX:
         return regex_compile_check(text, err);
     }
@@ -354,7 +356,8 @@ static const char *value_text(enum verb_value value)
         [VALUE_CACHE] = "none|volatile|SIZE", [VALUE_BYTE] = "BYTE",
         [VALUE_PATTERN] = "BYTE[|BYTE]", [VALUE_ERRNO] = "ERRNO",
         [VALUE_CHOICE] = "",           [VALUE_CHOICES] = "",
-        [VALUE_JSON] = "JSON",         [VALUE_REGEX] = "/RE/",
+        [VALUE_JSON] = "JSON",         [VALUE_SUBSET] = "JSON",
+        [VALUE_REGEX] = "/RE/",
     };
     CHECK((size_t)value < ARRAY_LEN(texts));
     CHECK(texts[value] != NULL);

@@ -35,6 +35,7 @@ enum verb_value {
     VALUE_CHOICE,   /* One of names. */
     VALUE_CHOICES,  /* Several of names, joined by commas. */
     VALUE_JSON,
+    VALUE_SUBSET,   /* JSON whose "/re/" strings are regular expressions. */
     VALUE_REGEX,
 };
 

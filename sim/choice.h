@@ -1,8 +1,8 @@
 /* The one door for chance: DESIGN section 1.2.
  *
  * A choice is named by a key (statement, actor, kind, ordinal).  Its default is a hash of seed and
- * key (but for the order of coroutines under the fifo policy), so that deleting a statement shifts no
- * choice of another.  The owner of a choice keeps a choice_point, which counts the ordinals; the
+ * key (but for the order of coroutines under the fifo policy), so that deleting a statement shifts
+ * no choice of another.  The owner of a choice keeps a choice_point, which counts the ordinals; the
  * ordinal starts again at 0 in each statement.
  *
  * Kinds are enumerable (their values are worth trying one by one) or sampled.  Policies:

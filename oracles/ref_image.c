@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* The reference image: what guests wrote is what guests read, across failures and power cuts.
+ *
+ * Use: guest_begin and guest_end around each request of a guest; power_cut when the power goes;
+ * quiesce and layer_gone when the graph may have changed.  ref_image.h has the rule by which reads
+ * are judged and the parts that this is made of.
+ *
+ *   acknowledged write     must be read from then on
+ *   in flight, failed      old or new for each unit of 512 bytes, until overwritten or read
+ *   discard                old or zero, as QEMU allows
+ *   zero, growing          zero
+ *   never written          unknown; the first read says what it is, and it must stay so
+ *   power cut              what was flushed, or written with FUA, stays; of what came after it any
+ *                          subset of units may have survived
+ *
+ * Invariants: (1) a request is in `fly` from begin to end; (2) a flush costs one store: it covers
+ * what ended before it began; (3) nothing is allocated for a request once warm.
+ */
+#include "oracles/ref_image.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+static void *ref_image_create(struct oracle *o)
+{
+    struct ref_image *s = NEW(struct ref_image);
+    CHECK(o->sim != NULL);
+    s->o = o;
+    s->epoch = 1;
+    return s;
+}
+
+static void ref_image_destroy(void *state)
+{
+    struct ref_image *s = state;
+    for (size_t i = 0; i < s->refs_len; i++) {
+        ref_destroy(s, s->refs[i]);
+    }
+    for (uint32_t i = 1; i < s->blocks_len; i++) {
+        free(s->blocks[i]);
+    }
+    free(s->blocks);
+    free(s->blocks_free);
+    free(s->refs);
+    free(s->bind);
+    free(s->fly);
+    free(s->v);
+    free(s->cand);
+    free(s);
+}
+
+struct ref_image_stats ref_image_stats(const void *state)
+{
+    return ((const struct ref_image *)state)->stats;
+}
+
+/* --- Begin --- */
+
+static void flight_add(struct ref_image *s, const struct flight *f)
+{
+    if (s->fly_len == s->fly_cap) {
+        s->fly_cap = s->fly_cap ? s->fly_cap * 2 : 32;
+        s->fly = mem_resize(s->fly, s->fly_cap * sizeof(*s->fly));
+    }
+    s->fly[s->fly_len++] = *f;
+}
+
+/* The bytes that a request can touch.  False: it is nonsense, and will fail. */
+static bool flight_place(const struct guest_io *io, struct flight *f)
+{
+    if (io->offset < 0 || io->bytes < 0 || io->offset > INT64_MAX - REF_PAGE - io->bytes) {
+        return false;
+    }
+    f->lo = io->offset;
+    f->hi = io->offset + io->bytes;
+    if (io->op == GUEST_TRUNCATE) {
+        int64_t now = ref_length(io->layer, io->node);
+        f->grows = io->offset > now;
+        f->lo = MIN(now, io->offset);
+        f->hi = MAX(now, io->offset);
+    }
+    return true;
+}
+
+static bool op_changes(enum guest_op op)
+{
+    return op != GUEST_READ && op != GUEST_FLUSH;
+}
+
+/* What shares storage with r is unknown from now on. */
+static void forget_aliases(struct ref_image *s, struct ref *r)
+{
+    if (s->refs_len < 2) {
+        return;
+    }
+    if (r->epoch == s->epoch) {
+        ref_find_aliases(s, r);
+    }
+    for (size_t i = 0; i < r->aliases_len; i++) {
+        ref_forget(s, r->aliases[i]);
+    }
+}
+
+static void ref_image_begin(void *state, const struct guest_io *io)
+{
+    struct ref_image *s = state;
+    CHECK(io->node && io->layer);
+    struct ref_binding b = s->bind_len && s->bind[0].node == io->node
+                               ? s->bind[0]
+                               : ref_bind(s, io->layer, io->node);
+    struct flight f = {
+        .token = io->token,
+        .ref = b.ref,
+        .data = io->data,
+        .op = io->op,
+        .fua = io->fua,
+        .no_flush = b.no_flush,
+    };
+    if (b.ref->skip || !flight_place(io, &f)) {
+        return;
+    }
+    if (op_changes(io->op)) {
+        forget_aliases(s, b.ref);
+    }
+    f.begin = ++s->stamp;
+    flight_add(s, &f);
+}
+
+/* --- End --- */
+
+/* Takes the request out of the list.  watched: reads in flight touch the same bytes; conflict:
+ * changes do.  False: it is not there. */
+static bool flight_take(struct ref_image *s, uint64_t token, struct flight *out, bool *watched,
+                        bool *conflict)
+{
+    size_t at = 0;
+    while (at < s->fly_len && s->fly[at].token != token) {
+        at++;
+    }
+    if (at == s->fly_len) {
+        return false;
+    }
+    *out = s->fly[at];
+    s->fly[at] = s->fly[--s->fly_len];
+    *watched = false;
+    *conflict = false;
+    for (size_t i = 0; i < s->fly_len; i++) {
+        const struct flight *f = &s->fly[i];
+        if (f->ref == out->ref && f->lo < out->hi && f->hi > out->lo) {
+            *watched |= f->op == GUEST_READ;
+            *conflict |= op_changes(f->op);
+        }
+    }
+    return true;
+}
+
+void ref_void_reads(struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi)
+{
+    for (size_t i = 0; i < s->fly_len; i++) {
+        struct flight *f = &s->fly[i];
+        if (f->ref == r && f->op == GUEST_READ && f->lo < hi && f->hi > lo) {
+            f->void_ = true;
+        }
+    }
+}
+
+/* Puts what a changing request left behind into its reference.  data: as its caller has it now. */
+static void flight_settle(struct ref_image *s, const struct flight *f, const struct iobuf *data,
+                          uint64_t end, bool sure, bool watched)
+{
+    if (f->lo == f->hi || f->begin < f->ref->forgotten) {
+        return;
+    }
+    struct ref_change c = {
+        .lo = f->lo,
+        .hi = f->hi,
+        .data = f->op == GUEST_WRITE ? data : NULL,
+        .begin = f->begin,
+        .end = end,
+        .token = f->token,
+        .watched = watched,
+    };
+    bool happened = sure && f->op != GUEST_DISCARD && (f->op != GUEST_TRUNCATE || f->grows);
+    c.flags = happened ? 0 : V_MAYBE;
+    if (happened && f->fua && !f->no_flush) {
+        c.flags |= V_DURABLE;
+    }
+    ref_change(s, f->ref, &c);
+}
+
+static void ref_image_end(void *state, const struct guest_io *io, int ret)
+{
+    struct ref_image *s = state;
+    struct flight f;
+    bool watched, conflict;
+    if (!flight_take(s, io->token, &f, &watched, &conflict)) {
+        return;
+    }
+    uint64_t end = ++s->stamp;
+    if (f.void_) {
+        s->stats.reads_void += f.op == GUEST_READ;
+        return;
+    }
+    switch (f.op) {
+    case GUEST_READ:
+        if (f.begin < f.ref->forgotten) {
+            s->stats.reads_void++;
+        } else if (ret >= 0 && f.lo < f.hi) {
+            ref_check_read(s, &f, io->data, end, conflict);
+        }
+        break;
+    case GUEST_FLUSH:
+        if (ret >= 0 && !f.no_flush) {
+            f.ref->durable = MAX(f.ref->durable, f.begin);
+        }
+        break;
+    case GUEST_WRITE:
+    case GUEST_ZERO:
+    case GUEST_DISCARD:
+    case GUEST_TRUNCATE:
+        forget_aliases(s, f.ref);
+        flight_settle(s, &f, io->data, end, ret >= 0, watched);
+        break;
+    }
+}
+
+/* --- The world --- */
+
+static void ref_image_quiesce(void *state, const struct layer *l)
+{
+    (void)l;
+    ref_unbind_all(state);
+}
+
+static void ref_image_layer_gone(void *state)
+{
+    ref_unbind_all(state);
+}
+
+/* Requests in flight may have left anything of theirs behind, and their ends say nothing more. */
+static void ref_image_power_cut(void *state)
+{
+    struct ref_image *s = state;
+    uint64_t stamp = ++s->stamp;
+    for (size_t i = 0; i < s->fly_len; i++) {
+        struct flight *f = &s->fly[i];
+        if (op_changes(f->op) && !f->void_) {
+            flight_settle(s, f, f->data, stamp, false, false);
+        }
+        f->void_ = true;
+    }
+    for (size_t i = 0; i < s->refs_len; i++) {
+        ref_cut(s, s->refs[i]);
+    }
+    ref_unbind_all(s);
+}
+
+static void ref_image_storage_changed(void *state, const char *filename)
+{
+    struct ref_image *s = state;
+    for (size_t i = 0; i < s->refs_len; i++) {
+        if (!filename || ref_has_file(s->refs[i], filename)) {
+            ref_forget(s, s->refs[i]);
+        }
+    }
+}
+
+const struct oracle_ops oracle_ref_image = {
+    .name = "ref-image",
+    .help = "Reads return what was written; a power cut keeps what was flushed.",
+    .blind = "Nodes over null-co and null-aio; contents that no guest wrote or read yet; writes "
+             "through another node over the same storage (nothing is known after them); overlays "
+             "and jobs that move data between nodes; after a power cut, pages written more often "
+             "than history is kept for since the last flush; units of less than 512 bytes torn.",
+    .create = ref_image_create,
+    .destroy = ref_image_destroy,
+    .guest_begin = ref_image_begin,
+    .guest_end = ref_image_end,
+    .quiesce = ref_image_quiesce,
+    .power_cut = ref_image_power_cut,
+    .layer_gone = ref_image_layer_gone,
+    .storage_changed = ref_image_storage_changed,
+};

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/* What a read may return: the one rule of ref_image.h.
+ *
+ * Use: ref_check_read judges a read that has ended.  Page by page it takes the short way, where one
+ * fill is compared with another, or gathers all candidates and compares bytes.
+ *
+ * Invariants:
+ *  1. A part of a unit over which no candidate begins or ends must match one candidate as a whole.
+ *  2. A read teaches only what is settled: no write to the page was in flight while it ran.
+ *  3. After a failure the contents are taken as they are, so that one fault is reported once.
+ */
+#include "base/check.h"
+#include "base/mem.h"
+#include "oracles/ref_image.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { EXPECTED_MAX = 4 };
+
+/* --- Candidates --- */
+
+static void cand_add(struct ref_image *s, struct candidate c)
+{
+    if (s->cand_len == s->cand_cap) {
+        s->cand_cap = s->cand_cap ? s->cand_cap * 2 : 64;
+        s->cand = mem_resize(s->cand, s->cand_cap * sizeof(*s->cand));
+    }
+    s->cand[s->cand_len++] = c;
+}
+
+static void cand_add_version(struct ref_image *s, int64_t base, const struct version *v)
+{
+    struct candidate c = {
+        .lo = base + v->lo,
+        .hi = base + v->hi,
+        .begin = v->begin,
+        .end = v->end,
+        .token = v->token,
+        .time_ns = v->time_ns,
+        .fill = v->fill,
+        .definite = !(v->flags & V_MAYBE),
+        .any = v->flags & V_ANY,
+    };
+    if (v->flags & V_BYTES) {
+        CHECK(v->fill.tag > 0 && v->fill.tag < s->blocks_len);
+        c.bytes = s->blocks[v->fill.tag];
+    }
+    cand_add(s, c);
+}
+
+static void gather_page(struct ref_image *s, const struct ref_page *p)
+{
+    int64_t base = (int64_t)p->number * REF_PAGE;
+    if (p->flags & P_CURRENT) {
+        struct version v = {
+            .fill = p->fill,
+            .begin = p->begin,
+            .end = p->end,
+            .token = p->token,
+            .time_ns = p->time_ns,
+            .hi = REF_PAGE,
+            .flags = p->version_flags,
+        };
+        cand_add_version(s, base, &v);
+    }
+    for (uint32_t i = p->chain; i; i = s->v[i].next) {
+        cand_add_version(s, base, &s->v[i]);
+    }
+}
+
+/* A request in flight may have done its work, in part or not at all. */
+static void gather_flight(struct ref_image *s, const struct flight *f)
+{
+    struct candidate c = {
+        .lo = f->lo,
+        .hi = f->hi,
+        .begin = f->begin,
+        .end = UINT64_MAX,
+        .token = f->token,
+        .fill = FILL_ZERO,
+        .flying = true,
+    };
+    if (f->op == GUEST_WRITE) {
+        CHECK(f->data != NULL);
+        c.fill = f->data->fill;
+        c.data = c.fill.kind == FILL_NONE ? f->data : NULL;
+    }
+    cand_add(s, c);
+}
+
+void ref_gather(struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi)
+{
+    s->cand_len = 0;
+    for (int64_t at = lo - lo % REF_PAGE; at < hi; at += REF_PAGE) {
+        const struct ref_page *p = ref_page_find(r, (uint64_t)at / REF_PAGE);
+        if (p) {
+            gather_page(s, p);
+        }
+    }
+    for (size_t i = 0; i < r->ranges_len; i++) {
+        const struct ref_range *g = &r->ranges[i];
+        if (g->lo < hi && g->hi > lo) {
+            cand_add(s, (struct candidate){ .lo = g->lo,
+                                            .hi = g->hi,
+                                            .begin = g->begin,
+                                            .end = g->end,
+                                            .token = g->token,
+                                            .time_ns = g->time_ns,
+                                            .fill = fill_byte(g->byte),
+                                            .definite = !(g->flags & V_MAYBE) });
+        }
+    }
+    for (size_t i = 0; i < s->fly_len; i++) {
+        const struct flight *f = &s->fly[i];
+        if (f->ref == r && f->op != GUEST_READ && !f->void_ && f->begin > r->forgotten &&
+            f->lo < hi && f->hi > lo) {
+            gather_flight(s, f);
+        }
+    }
+}
+
+static bool covers(const struct candidate *c, int64_t at)
+{
+    return c->lo <= at && at < c->hi;
+}
+
+bool ref_superseded(const struct ref_image *s, size_t i, int64_t at, uint64_t rb)
+{
+    uint64_t end = s->cand[i].end;
+    for (size_t k = 0; k < s->cand_len; k++) {
+        const struct candidate *d = &s->cand[k];
+        if (d->definite && d->begin > end && d->end < rb && covers(d, at)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ref_known(const struct ref_image *s, int64_t at, uint64_t rb)
+{
+    for (size_t k = 0; k < s->cand_len; k++) {
+        const struct candidate *d = &s->cand[k];
+        if (d->definite && d->end < rb && covers(d, at)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int64_t ref_segment_end(const struct ref_image *s, int64_t at, int64_t hi)
+{
+    int64_t end = MIN(hi, (at / REF_UNIT + 1) * REF_UNIT);
+    for (size_t i = 0; i < s->cand_len; i++) {
+        const struct candidate *c = &s->cand[i];
+        if (c->lo > at && c->lo < end) {
+            end = c->lo;
+        }
+        if (c->hi > at && c->hi < end) {
+            end = c->hi;
+        }
+    }
+    return end;
+}
+
+void ref_candidate_bytes(const struct candidate *c, int64_t at, size_t n, uint8_t *out)
+{
+    CHECK(at >= c->lo && at + (int64_t)n <= c->hi);
+    CHECK(!c->any);
+    if (c->data) {
+        iobuf_copy_out(c->data, (size_t)(at - c->lo), out, n);
+    } else if (c->bytes) {
+        memcpy(out, c->bytes + (at - c->lo), n);
+    } else {
+        fill_bytes(fill_skip(c->fill, (uint32_t)(at - c->lo)), out, n);
+    }
+}
+
+/* --- Reports --- */
+
+static void describe(struct strbuf *out, const struct candidate *c, uint8_t byte)
+{
+    strbuf_printf(out, "0x%02x", byte);
+    if (c->flying) {
+        strbuf_printf(out, " (request %" PRIu64 ", in flight)", c->token);
+    } else if (c->token) {
+        strbuf_printf(out, " (request %" PRIu64 ", at %" PRId64 "+%" PRId64 ", ended at %" PRId64
+                           " ns%s)",
+                      c->token, c->lo, c->hi - c->lo, c->time_ns,
+                      c->definite ? "" : ", perhaps without effect");
+    }
+}
+
+/* No candidate matches got[0, n) at `at`: names the first byte that even the best one misses. */
+static void report(struct ref_image *s, const struct flight *f, int64_t at, const uint8_t *got,
+                   size_t n)
+{
+    uint8_t want[REF_UNIT];
+    size_t best = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        struct strbuf expected = { 0 };
+        int named = 0;
+        bool torn = false;
+        for (size_t i = 0; i < s->cand_len; i++) {
+            const struct candidate *c = &s->cand[i];
+            if (!covers(c, at) || c->any || ref_superseded(s, i, at, f->begin)) {
+                continue;
+            }
+            ref_candidate_bytes(c, at, n, want);
+            if (pass == 0) {
+                size_t same = 0;
+                while (same < n && want[same] == got[same]) {
+                    same++;
+                }
+                best = MAX(best, same);
+            } else if (named++ < EXPECTED_MAX) {
+                strbuf_puts(&expected, named > 1 ? " or " : "");
+                describe(&expected, c, want[best]);
+                torn |= want[best] == got[best];
+            }
+        }
+        CHECK(best < n);
+        if (pass == 1) {
+            int64_t byte = at + (int64_t)best;
+            oracle_fail(s->o, "read",
+                        "node %s: sector %" PRId64 " (byte %" PRId64 ") is 0x%02x, expected %s%s%s",
+                        f->ref->name, byte / REF_UNIT, byte, got[best], strbuf_str(&expected),
+                        named > EXPECTED_MAX ? " or other" : "",
+                        torn ? "; no one of them accounts for the whole sector" : "");
+        }
+        strbuf_free(&expected);
+    }
+    s->stats.failures++;
+}
+
+/* --- Judging --- */
+
+enum judgement {
+    JUDGE_SURE,    /* It could only be this. */
+    JUDGE_TEACHES, /* One of several, or nothing was known. */
+    JUDGE_WRONG,
+};
+
+static enum judgement judge_segment(struct ref_image *s, const struct flight *f,
+                                    const struct iobuf *data, int64_t at, size_t n)
+{
+    uint8_t got[REF_UNIT], want[REF_UNIT];
+    bool unknown = !ref_known(s, at, f->begin), match = false;
+    size_t candidates = 0;
+    CHECK(n <= REF_UNIT);
+    iobuf_copy_out(data, (size_t)(at - f->lo), got, n);
+    for (size_t i = 0; i < s->cand_len; i++) {
+        const struct candidate *c = &s->cand[i];
+        if (!covers(c, at) || ref_superseded(s, i, at, f->begin)) {
+            continue;
+        }
+        candidates++;
+        if (c->any) {
+            unknown = true;
+        } else if (!match) {
+            ref_candidate_bytes(c, at, n, want);
+            match = memcmp(want, got, n) == 0;
+        }
+    }
+    s->stats.units_unknown += unknown;
+    s->stats.units_verified += !unknown;
+    if (!match && !unknown) {
+        report(s, f, at, got, n);
+        return JUDGE_WRONG;
+    }
+    return unknown || candidates > 1 ? JUDGE_TEACHES : JUDGE_SURE;
+}
+
+/* The part [lo, hi) of one page. */
+static enum judgement judge_page(struct ref_image *s, const struct flight *f,
+                                 const struct iobuf *data, int64_t lo, int64_t hi)
+{
+    enum judgement j = JUDGE_SURE;
+    ref_gather(s, f->ref, lo, hi);
+    for (int64_t at = lo; at < hi;) {
+        int64_t end = ref_segment_end(s, at, hi);
+        enum judgement here = judge_segment(s, f, data, at, (size_t)(end - at));
+        j = MAX(j, here);
+        if (here == JUDGE_WRONG) {
+            break;
+        }
+        at = end;
+    }
+    s->stats.pages_slow++;
+    return j;
+}
+
+/* Nothing of what was gathered was under way during the read. */
+static bool settled(const struct ref_image *s, const struct flight *f)
+{
+    for (size_t i = 0; i < s->cand_len; i++) {
+        if (s->cand[i].end >= f->begin) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void learn(struct ref_image *s, const struct flight *f, const struct iobuf *data,
+                  int64_t lo, int64_t hi, uint64_t end)
+{
+    struct iobuf part = iobuf_slice(data, (size_t)(lo - f->lo), (size_t)(hi - lo));
+    if (f->ref->pages_len >= REF_LEARN_MAX) {
+        s->stats.pages_unkept++;
+        return;
+    }
+    struct ref_change c = {
+        .lo = lo,
+        .hi = hi,
+        .data = &part,
+        .flags = V_LEARNT,
+        .begin = f->begin,
+        .end = end,
+        .token = f->token,
+        .watched = true,
+    };
+    ref_change(s, f->ref, &c);
+}
+
+/* The short way: the page is what one request left, and that is what came, written down alike. */
+static bool page_is_plain(const struct ref *r, const struct flight *f, const struct ref_page *p,
+                          struct fill got)
+{
+    return (p->flags & (P_CURRENT | P_LIVE)) == P_CURRENT &&
+           !(p->version_flags & (V_ANY | V_BYTES)) && p->end < f->begin &&
+           p->begin > r->ranges_last && fill_same(p->fill, got);
+}
+
+void ref_check_read(struct ref_image *s, const struct flight *f, const struct iobuf *data,
+                    uint64_t end, bool conflict)
+{
+    struct ref *r = f->ref;
+    bool fresh = r->pages_len == 0 && r->ranges_len == 0 && !conflict;
+    CHECK(data && (int64_t)data->len == f->hi - f->lo);
+    if (fresh && data->fill.kind == FILL_BYTE && f->hi - f->lo >= REF_RANGE_BYTES) {
+        learn(s, f, data, f->lo, f->hi, end);
+        return;
+    }
+    for (int64_t at = f->lo; at < f->hi;) {
+        uint64_t number = (uint64_t)at / REF_PAGE;
+        int64_t next = MIN((int64_t)(number + 1) * REF_PAGE, f->hi);
+        if (!conflict && next - at == REF_PAGE) {
+            const struct ref_page *p = ref_page_find(r, number);
+            struct fill got = fill_skip(data->fill, (uint32_t)(at - f->lo));
+            if (p && page_is_plain(r, f, p, got)) {
+                s->stats.pages_fast++;
+                s->stats.units_verified += REF_PAGE / REF_UNIT;
+                at = next;
+                continue;
+            }
+        }
+        enum judgement j = judge_page(s, f, data, at, next);
+        if (j != JUDGE_SURE && !conflict && settled(s, f)) {
+            learn(s, f, data, at, next, end);
+        }
+        if (j == JUDGE_WRONG) {
+            return;
+        }
+        at = next;
+    }
+}

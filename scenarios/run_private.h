@@ -1,0 +1,175 @@
+/* Inside of the runner: one run of one unit.
+ *
+ *   run.c         life of a run: headers, world, statements in order, result
+ *   run_end.c     the end of a run and of power: what is in flight ends, the layer goes
+ *   run_twice.c   --verify-determinism
+ *   run_stmt.c    one statement: words, commands, @async, @fail, and its outcome
+ *   run_verbs.c   the world verbs but for
+ *   run_load.c    load and wait
+ *   expect.c      judging an outcome and events;  expect_state.c  data, node, graph
+ */
+#ifndef SCENARIOS_RUN_PRIVATE_H
+#define SCENARIOS_RUN_PRIVATE_H
+
+#include "oracles/oracle.h"
+#include "scenarios/load.h"
+#include "scenarios/run.h"
+#include "scenarios/target_sim.h"
+#include "scenarios/verbs.h"
+#include "sim/sim.h"
+
+enum { RUN_ORACLES_MAX = 32, RUN_STEPS_DEFAULT = 50000000, RUN_WORD_ARGS_MAX = 4096 };
+#define RUN_TIMEOUT_DEFAULT_NS (3600 * NS_PER_S)
+
+/* How a statement ended. */
+struct outcome {
+    bool failed;
+    enum error_class class;
+    char *text;     /* Message of a failure, NULL otherwise. */
+    json_t *ret;    /* "return" of a QMP reply, or NULL. */
+    char *output;   /* What an io command printed, or NULL. */
+};
+
+/* A statement with its words after ${} was replaced. */
+struct run_stmt {
+    const struct script_stmt *stmt;
+    enum verb_id verb;
+    char **words; /* Ends with NULL. */
+    int words_len;
+    char *text;   /* All words, for the log. */
+    size_t first_event; /* Events before this one are older than the statement. */
+};
+
+/* A statement that was started with @async and whose end nobody has waited for yet. */
+struct run_async {
+    char *tag;
+    const struct script_stmt *stmt;
+    struct target_call call;
+    bool cut; /* It was in progress when power was cut. */
+    struct run_async *next;
+};
+
+struct run_load {
+    struct load *load; /* NULL: a power cut has ended it. */
+    struct backend *backend;
+    char *tag;
+    const struct script_stmt *stmt;
+    struct run_load *next;
+};
+
+struct run_event {
+    json_t *event;
+    uint32_t statement;
+};
+
+struct run_ctx {
+    const struct unit *unit;
+    const struct run_config *cfg;
+    struct result *r;
+    struct sim *sim;
+    struct target *target;
+    struct guest guest;
+    struct oracle oracles[RUN_ORACLES_MAX];
+    size_t oracles_len;
+    char *dir;  /* Folder of the script. */
+    bool posix;
+    int64_t deadline_ns;
+    uint64_t steps_max;
+    const struct run_stmt *now; /* The statement in progress, or NULL. */
+    uint32_t statement;         /* Its id, or that of the last one. */
+    int line;
+    struct run_async *asyncs;
+    struct run_load *loads;
+    struct run_event *events; /* Not yet consumed. */
+    size_t events_len, events_cap;
+    char *seed_text;
+    bool failed; /* The verdict is decided. */
+    bool broken; /* The world cannot be torn down: it is left as it is. */
+};
+
+/* Where a failure is.  line 0: the statement in progress. */
+struct place {
+    int line, col;
+};
+
+/* run.c */
+/* The first failure decides the verdict; later ones go to the log.  The first line of the text
+ * makes the signature. */
+void run_fail(struct run_ctx *ctx, enum verdict verdict, const char *oracle, const char *site,
+              struct place at, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+/* A row of the log, at the statement in progress. */
+void run_log(struct run_ctx *ctx, const char *kind, const char *text);
+/* Tells the oracles that the instant is over, and files new events. */
+void run_quiesce(struct run_ctx *ctx);
+/* The value of ${name}: a parameter, or "seed". */
+const char *run_lookup(const void *opaque, const char *name);
+
+/* Runs the world until *done (NULL: see target_ops).  0, or: a failure was reported.
+ * what: what is waited for, for the message. */
+int run_until(struct run_ctx *ctx, const bool *done, const char *what);
+/* The same, with a limit: 1 when limit_ns (absolute) came first, or when nothing can go on. */
+int run_until_limit(struct run_ctx *ctx, const bool *done, int64_t limit_ns, const char *what);
+
+/* run_stmt.c */
+/* Does a statement and judges it. */
+void run_statement(struct run_ctx *ctx, const struct script_stmt *stmt);
+/* The outcome of a finished call. */
+void outcome_of_call(const struct target_call *call, struct outcome *out);
+/* A failure with GenericError; takes the text from err. */
+void outcome_fail(struct outcome *out, const struct error *err);
+void outcome_fini(struct outcome *out);
+/* "key=value" of the words from index `from`, or NULL. */
+const char *stmt_key(const struct run_stmt *s, const char *key);
+/* Takes away the rules of @fail. */
+void run_fail_rules_clear(struct run_ctx *ctx);
+
+/* run_verbs.c: 0, or a failure of the runner was reported; what goes wrong with the verb itself is
+ * an outcome. */
+int run_verb(struct run_ctx *ctx, const struct run_stmt *s, struct outcome *out);
+
+/* run_load.c */
+int run_verb_load(struct run_ctx *ctx, const struct run_stmt *s, struct outcome *out);
+/* Waits, and judges what was waited for together with the expectations of the wait. */
+void run_verb_wait(struct run_ctx *ctx, const struct run_stmt *s);
+/* Something that was started with a tag and has not ended. */
+bool run_background_busy(const struct run_ctx *ctx);
+/* The tag is in use. */
+bool run_tag_known(const struct run_ctx *ctx, const char *tag);
+/* Stops loads and waits for them and for @async statements; judges what nobody waited for. */
+void run_background_finish(struct run_ctx *ctx);
+/* Stops everything and throws it away; power: entries stay so that `wait` finds them. */
+int run_background_drop(struct run_ctx *ctx, bool power);
+void run_background_free(struct run_ctx *ctx);
+
+/* run_end.c */
+int run_power(struct run_ctx *ctx, bool on, struct error *err);
+/* Everything that is left ends; the layer and the target go. */
+void run_teardown(struct run_ctx *ctx);
+
+/* run_twice.c */
+void run_once(const struct unit *u, const struct run_config *cfg, struct result *r,
+              struct strbuf *trace); /* run.c; trace: NULL, or takes the kept trace. */
+void run_verify(const struct unit *u, const struct run_config *cfg, struct result *r);
+
+/* expect.c */
+/* Judges the outcome by the expectations of stmt and, if given, of more. */
+void run_judge(struct run_ctx *ctx, const struct script_stmt *stmt,
+               const struct script_stmt *more, const struct outcome *out);
+/* ${} replaced in the words of an expectation.  NULL: a failure was reported.  Free with
+ * expect_words_free. */
+char **expect_words(struct run_ctx *ctx, const struct script_expect *e);
+void expect_words_free(char **words);
+/* Whether a text in an expectation stands for that JSON value: equal as text, number, size or
+ * boolean, or a matching /re/. */
+bool expect_value_matches(const char *want, const json_t *have);
+void expect_fail(struct run_ctx *ctx, const struct script_expect *e, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void run_file_events(struct run_ctx *ctx);
+void run_events_free(struct run_ctx *ctx);
+
+/* expect_state.c */
+void expect_data(struct run_ctx *ctx, const struct script_expect *e, char **words);
+void expect_node(struct run_ctx *ctx, const struct script_expect *e, char **words);
+void expect_graph(struct run_ctx *ctx, const struct script_expect *e, char **words);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/* The simulated layer as a target.
+ *
+ * Every command runs in a coroutine of its own, so the world can be stopped, cut off or explored
+ * between any two steps of it.  The runner alone moves the world, through run.
+ *
+ *                 close_layer                 open_layer
+ *   layer up ------------------> no layer -----------------> layer up
+ *
+ * Without a layer every command fails: the machine is off.
+ */
+#include "scenarios/target_sim.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "scenarios/io.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct target_sim {
+    struct target base;
+    struct target_sim_config cfg;
+    struct host *host;
+    struct layer *layer;
+    struct io_shell *io;
+    size_t qmp_busy;
+    size_t polling; /* Commands that wait for what only a look can find. */
+};
+
+void target_call_fini(struct target_call *call)
+{
+    CHECK(call->done);
+    json_decref(call->reply);
+    strbuf_free(&call->output);
+    *call = (struct target_call){ .done = true };
+}
+
+static struct target_sim *sim_of(const struct target *t)
+{
+    CHECK(t != NULL);
+    return (struct target_sim *)(uintptr_t)t;
+}
+
+static void on_event(void *opaque, const json_t *event)
+{
+    struct target_sim *ts = opaque;
+    json_array_append_new(ts->base.events, json_deep_copy(event));
+    ts->base.event_came = true;
+}
+
+/* QMP. */
+
+struct qmp_work {
+    struct target_sim *ts;
+    struct target_call *call;
+    char *bytes;
+    size_t n;
+};
+
+static json_t *reply_off(void)
+{
+    return json_pack("{s:{s:s, s:s}}", "error", "class", "GenericError", "desc",
+                     "the power is off");
+}
+
+static void qmp_run(void *opaque)
+{
+    struct qmp_work *w = opaque;
+    struct target_sim *ts = w->ts;
+    w->call->reply = ts->layer ? layer_qmp_text(ts->layer, w->bytes, w->n) : reply_off();
+    CHECK(w->call->reply != NULL);
+    w->call->done = true;
+    ts->qmp_busy--;
+    free(w->bytes);
+    free(w);
+}
+
+static void target_qmp(struct target *t, const char *bytes, size_t n, struct target_call *call)
+{
+    struct target_sim *ts = sim_of(t);
+    struct qmp_work *w = NEW(struct qmp_work);
+    CHECK(!call->done);
+    *w = (struct qmp_work){ .ts = ts, .call = call, .bytes = mem_strndup(bytes, n), .n = n };
+    ts->qmp_busy++;
+    co_create(ts->cfg.sim, "QMP command", 0, qmp_run, w);
+}
+
+/* io. */
+
+struct io_work {
+    struct target_sim *ts;
+    struct target_call *call;
+    char *node;
+    char **argv;
+    int argc;
+};
+
+static void io_run(void *opaque)
+{
+    struct io_work *w = opaque;
+    struct target_sim *ts = w->ts;
+    if (ts->layer) {
+        io_shell_run(ts->io, ts->layer, w->node, w->argc, w->argv, w->call);
+    } else {
+        w->call->failed = true;
+        error_set(&w->call->err, -EIO, "the power is off");
+    }
+    ts->polling -= io_command_polls(w->argc, w->argv);
+    w->call->done = true;
+    for (int i = 0; i < w->argc; i++) {
+        free(w->argv[i]);
+    }
+    free(w->argv);
+    free(w->node);
+    free(w);
+}
+
+static void target_io(struct target *t, const char *node, int argc, char **argv,
+                      struct target_call *call)
+{
+    struct target_sim *ts = sim_of(t);
+    struct io_work *w = NEW(struct io_work);
+    CHECK(!call->done && argc >= 0);
+    *w = (struct io_work){ .ts = ts, .call = call, .node = mem_strdup(node), .argc = argc };
+    w->argv = NEW_ARRAY(char *, (size_t)argc + 1);
+    for (int i = 0; i < argc; i++) {
+        w->argv[i] = mem_strdup(argv[i]);
+    }
+    ts->polling += io_command_polls(argc, argv);
+    co_create(ts->cfg.sim, "io command", 0, io_run, w);
+}
+
+static void target_forget(struct target *t, struct target_call *call)
+{
+    io_shell_forget(sim_of(t)->io, call);
+}
+
+/* Running the world. */
+
+static uint64_t steps_left(const struct target_sim *ts)
+{
+    uint64_t made = ts->cfg.sim->sched.steps;
+    return made < ts->cfg.steps_max ? ts->cfg.steps_max - made : 0;
+}
+
+static int stop_code(enum sim_stop stop, const bool *done)
+{
+    switch (stop) {
+    case SIM_DONE:
+        return 0;
+    case SIM_IDLE:
+        return done ? -EDEADLK : 0;
+    case SIM_LATER:
+        return done ? -ETIME : 0;
+    case SIM_STEPS:
+        return -ELOOP;
+    default:
+        UNREACHABLE();
+    }
+}
+
+/* One stretch: to the end of work, or, while somebody polls, of the next instant in which something
+ * happens. */
+static int run_once(struct target_sim *ts, const bool *done, int64_t until_ns, bool *again)
+{
+    struct sim *s = ts->cfg.sim;
+    *again = false;
+    if (steps_left(ts) == 0) {
+        return -ELOOP;
+    }
+    if (ts->polling == 0) {
+        return stop_code(sim_run(s, done, until_ns, steps_left(ts)), done);
+    }
+    if (sim_settle(s, steps_left(ts)) == SIM_STEPS) {
+        return -ELOOP;
+    }
+    if (done && *done) {
+        return 0;
+    }
+    *again = true;
+    if (io_shell_poll(ts->io)) {
+        return 0;
+    }
+    const struct timer *next = clock_next(&s->clock);
+    if (next && next->deadline_ns <= until_ns) {
+        return sim_run(s, NULL, next->deadline_ns, steps_left(ts)) == SIM_STEPS ? -ELOOP : 0;
+    }
+    *again = false;
+    return stop_code(sim_run(s, done, until_ns, steps_left(ts)), done);
+}
+
+static int target_run(struct target *t, const bool *done, int64_t until_ns)
+{
+    struct target_sim *ts = sim_of(t);
+    bool again;
+    int ret;
+    do {
+        ret = run_once(ts, done, until_ns, &again);
+    } while (ret == 0 && again);
+    if (ret == 0 && sim_settle(ts->cfg.sim, steps_left(ts)) == SIM_STEPS) {
+        return -ELOOP;
+    }
+    return ret;
+}
+
+static int64_t target_now_ns(struct target *t)
+{
+    return sim_now_ns(sim_of(t)->cfg.sim);
+}
+
+struct in_coroutine {
+    void (*fn)(void *opaque);
+    void *opaque;
+    bool done;
+};
+
+static void in_coroutine_run(void *opaque)
+{
+    struct in_coroutine *w = opaque;
+    w->fn(w->opaque);
+    w->done = true;
+}
+
+int target_sim_in_coroutine(struct target *t, const char *name, void (*fn)(void *opaque),
+                            void *opaque)
+{
+    /* On the heap: the coroutine may outlive a run that fails. */
+    struct in_coroutine *w = NEW(struct in_coroutine);
+    *w = (struct in_coroutine){ .fn = fn, .opaque = opaque };
+    struct target_sim *ts = sim_of(t);
+    co_create(ts->cfg.sim, name, 0, in_coroutine_run, w);
+    int ret = target_run(t, &w->done, SIM_FOREVER);
+    if (ret == 0) {
+        free(w);
+    }
+    return ret;
+}
+
+/* Life. */
+
+static void target_destroy(struct target *t)
+{
+    struct target_sim *ts = sim_of(t);
+    CHECK(!ts->layer && target_sim_busy(t) == 0);
+    io_shell_destroy(ts->io);
+    host_destroy(ts->host);
+    json_decref(ts->base.events);
+    free(ts);
+}
+
+static const struct target_ops target_sim_ops = {
+    .name = "sim",
+    .caps = TARGET_WORLD | TARGET_INTROSPECT,
+    .qmp = target_qmp,
+    .io = target_io,
+    .forget = target_forget,
+    .run = target_run,
+    .now_ns = target_now_ns,
+    .destroy = target_destroy,
+};
+
+struct target *target_sim_create(const struct target_sim_config *cfg)
+{
+    struct target_sim *ts = NEW(struct target_sim);
+    struct disk_config disk = DISK_CONFIG_INIT;
+    ts->base = (struct target){ .ops = &target_sim_ops, .events = json_array() };
+    ts->cfg = *cfg;
+    CHECK(ts->base.events != NULL);
+    ts->host = cfg->posix_dir ? host_posix_create(cfg->sim, cfg->posix_dir)
+                              : host_sim_create(cfg->sim, &disk);
+    ts->io = io_shell_create(&(struct io_shell_config){ .sim = cfg->sim, .guest = cfg->guest,
+                                                        .dir = cfg->script_dir,
+                                                        .late = cfg->late,
+                                                        .opaque = cfg->opaque });
+    target_sim_open_layer(&ts->base);
+    return &ts->base;
+}
+
+struct layer *target_sim_layer(const struct target *t)
+{
+    return sim_of(t)->layer;
+}
+
+struct host *target_sim_host(const struct target *t)
+{
+    return sim_of(t)->host;
+}
+
+size_t target_sim_busy(const struct target *t)
+{
+    const struct target_sim *ts = sim_of(t);
+    return ts->qmp_busy + io_shell_busy(ts->io);
+}
+
+static void release_run(void *opaque)
+{
+    struct target_sim *ts = opaque;
+    io_shell_release(ts->io);
+}
+
+int target_sim_release(struct target *t)
+{
+    struct target_sim *ts = sim_of(t);
+    if (!ts->cfg.posix_dir) {
+        const char *name;
+        for (size_t i = 0; (name = host_sim_name(ts->host, i)) != NULL; i++) {
+            disk_fault_clear(host_sim_disk(ts->host, name), NULL);
+        }
+    }
+    return target_sim_in_coroutine(t, "release of breakpoints", release_run, ts);
+}
+
+static void close_run(void *opaque)
+{
+    struct target_sim *ts = opaque;
+    layer_destroy(ts->layer);
+    ts->layer = NULL;
+}
+
+int target_sim_close_layer(struct target *t)
+{
+    struct target_sim *ts = sim_of(t);
+    CHECK(ts->layer && target_sim_busy(t) == 0);
+    return target_sim_in_coroutine(t, "end of the layer", close_run, ts);
+}
+
+void target_sim_open_layer(struct target *t)
+{
+    struct target_sim *ts = sim_of(t);
+    CHECK(!ts->layer);
+    ts->layer = layer_create(ts->cfg.sim, ts->host, ts->cfg.drivers);
+    layer_on_event(ts->layer, on_event, ts);
+}

@@ -1,0 +1,46 @@
+/* The `sim` target: a block layer in a simulated world.  Behind scenarios/target.h. */
+#ifndef SCENARIOS_TARGET_SIM_H
+#define SCENARIOS_TARGET_SIM_H
+
+#include "scenarios/guest.h"
+#include "scenarios/target.h"
+#include "sim/host.h"
+
+struct target_sim_config {
+    struct sim *sim;         /* Borrowed, as is all else. */
+    const struct blk_driver *const *drivers;
+    struct guest *guest;
+    const char *posix_dir;   /* Real files below this directory; NULL: a simulated host. */
+    const char *script_dir;  /* For `io ... write -s FILE`. */
+    uint64_t steps_max;      /* Of the world, from its beginning. */
+    /* Output of aio requests that belongs to no statement any more. */
+    void (*late)(void *opaque, const char *node, const char *text);
+    void *opaque;
+};
+
+struct target *target_sim_create(const struct target_sim_config *cfg);
+
+/* NULL while the power is off. */
+struct layer *target_sim_layer(const struct target *t);
+struct host *target_sim_host(const struct target *t);
+
+/* Runs fn(opaque) in a coroutine of its own and waits for it without a limit of time.
+ * Errors as ops->run: it may then still run. */
+int target_sim_in_coroutine(struct target *t, const char *name, void (*fn)(void *opaque),
+                            void *opaque);
+
+/* Lets everything go that breakpoints hold, and all requests that hang by fault rules; the rules
+ * are gone then. */
+int target_sim_release(struct target *t);
+
+/* io commands and aio requests in flight, and QMP commands. */
+size_t target_sim_busy(const struct target *t);
+
+/* The end of a case or of power: tears the layer down through its ordinary paths.  Checked: not
+ * busy.  No backend of the caller is left.  Errors as ops->run; the layer then still exists and the
+ * target cannot be destroyed. */
+int target_sim_close_layer(struct target *t);
+/* After power_on: a new, empty layer.  Checked: there is none. */
+void target_sim_open_layer(struct target *t);
+
+#endif
