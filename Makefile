@@ -23,7 +23,8 @@ ifeq ($(origin CC),default)
 CC := $(if $(filter clang,$(CONFIG)),clang,gcc)
 endif
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-FLAGS_release := -O2 -g
+# Whole-program optimisation for the program; unit tests are linked from the same objects without.
+FLAGS_release := -O2 -g -flto=auto -ffat-lto-objects
 FLAGS_clang := -O2 -g
 FLAGS_debug := -O0 -g
 FLAGS_asan := -O1 -g $(SANITIZE)
@@ -105,13 +106,13 @@ $(BLKSIM): $(APP_OBJS) $(LIB) $(EXTRA_OBJS) $(B)/sources
 $(B)/test/app/%: $(B)/app/%.o $(APP_OBJS) $(LIB) $(EXTRA_OBJS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $< $(filter-out %/main.o,$(APP_OBJS)) $(LIB) $(LINK_$(CONFIG)) -lcmocka \
+	$(Q)$(LINK) -fno-lto -o $@ $< $(filter-out %/main.o,$(APP_OBJS)) $(LIB) $(LINK_$(CONFIG)) -lcmocka \
 		$(PKG_LIBS) $(LDLIBS)
 
 $(B)/test/%: $(B)/%.o $(LIB) $(EXTRA_OBJS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $< $(LIB) $(LINK_$(CONFIG)) -lcmocka $(PKG_LIBS) $(LDLIBS)
+	$(Q)$(LINK) -fno-lto -o $@ $< $(LIB) $(LINK_$(CONFIG)) -lcmocka $(PKG_LIBS) $(LDLIBS)
 
 build/blksim: build/release/blksim
 	@ln -sf release/blksim $@

@@ -8,10 +8,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct feature features_all[] = {
     { "sim", NULL, NULL, "the simulated world: disks, faults, power cuts, virtual time" },
-    { "host-posix", NULL, NULL, "the file driver on real files" },
+    { "posix", NULL, NULL, "the file driver on real files" },
     { "sqlite", NULL, NULL, "results database (run --db)" },
     { "qemu-img", "qemu-img", "apt-get install qemu-utils", "the reference's image tool" },
     { "qemu-io", "qemu-io", "apt-get install qemu-utils", "the reference's I/O tool" },
@@ -21,6 +22,8 @@ const struct feature features_all[] = {
       "the reference itself" },
     { "e2fsprogs", "mke2fs e2fsck debugfs", "apt-get install e2fsprogs",
       "ext4 file systems as real input" },
+    { "ext4-image", "../real/ext4.img", "make build/real/ext4.img",
+      "the file system of suites/real, made with e2fsprogs" },
     { "gdb", "gdb", "apt-get install gdb", "debugger (replay --gdb)" },
     { "faketime", "faketime", "apt-get install faketime", "other clocks, to prove determinism" },
     { "prove", "prove", "apt-get install perl", "reads what run --tap writes" },
@@ -28,15 +31,29 @@ const struct feature features_all[] = {
     { NULL, NULL, NULL, NULL },
 };
 
+/* A program, or, when there is a slash in the name, a file by its path from this program's. */
+static bool find_one(const char *name)
+{
+    bool file = strchr(name, '/') != NULL;
+    char *self = file ? host_self_path(NULL) : NULL;
+    char *path = file ? NULL : host_find_program(name);
+    if (self) {
+        char *slash = strrchr(self, '/');
+        path = mem_printf("%.*s/%s", (int)(slash - self), self, name);
+    }
+    bool found = path && (!file || access(path, R_OK) == 0);
+    free(path);
+    free(self);
+    return found;
+}
+
 bool feature_found(const struct feature *f)
 {
     bool found = true;
     for (const char *p = f->programs ? f->programs : ""; *p && found;) {
         size_t n = strcspn(p, " ");
         char *name = mem_strndup(p, n);
-        char *path = host_find_program(name);
-        found = path != NULL;
-        free(path);
+        found = find_one(name);
         free(name);
         p += n + (p[n] == ' ');
     }

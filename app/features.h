@@ -7,7 +7,8 @@
 
 struct feature {
     const char *name;     /* As `require` names it; NULL ends the table. */
-    const char *programs; /* Programs that must be found, separated by spaces; NULL: built in. */
+    const char *programs; /* Programs that must be found, separated by spaces, or, with a slash,
+                           * files by their path from this program; NULL: built in. */
     const char *install;  /* The command that brings it, NULL when built in. */
     const char *help;     /* One line. */
 };

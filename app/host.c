@@ -154,9 +154,10 @@ char *host_default_suites(void)
 char *host_temp_create(struct error *err)
 {
     const char *base = getenv("TMPDIR");
-    char *path = mem_printf("%s/blksim-XXXXXX", base && base[0] ? base : "/tmp");
+    base = base && base[0] ? base : "/tmp";
+    char *path = mem_printf("%s/blksim-XXXXXX", base);
     if (!mkdtemp(path)) {
-        error_set_errno(err, -errno, "Cannot create a folder '%s'", path);
+        error_set_errno(err, -errno, "Cannot create a work folder in '%s'", base);
         free(path);
         return NULL;
     }

@@ -1,68 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* blksim: the command table and the way into it. */
+/* blksim: the way into a subcommand. */
 #include "app/app.h"
-#include "base/check.h"
-#include "base/error.h"
 #include "base/mem.h"
 
-#include <errno.h>
-#include <stdarg.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-const struct command *const commands_all[] = {
-    &command_run, &command_list, &command_replay, &command_fmt, &command_features, &command_help,
-    NULL,
-};
-
-const struct command *command_find(const char *name)
-{
-    for (size_t i = 0; commands_all[i]; i++) {
-        if (strcmp(commands_all[i]->name, name) == 0) {
-            return commands_all[i];
-        }
-    }
-    return NULL;
-}
-
-void app_complain(const char *fmt, ...)
-{
-    va_list ap;
-    fflush(stdout);
-    fputs("blksim: ", stderr);
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fputc('\n', stderr);
-}
-
-void app_complain_unknown(const char *what, const char *word, const char *const *names)
-{
-    struct strbuf all = { .text = NULL };
-    const char *near = text_nearest(word, names);
-    for (size_t i = 0; names[i]; i++) {
-        strbuf_printf(&all, "%s%s", i ? ", " : "", names[i]);
-    }
-    app_complain("unknown %s '%s'%s%s%s; there are: %s", what, word,
-                 near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "",
-                 strbuf_str(&all));
-    strbuf_free(&all);
-}
-
-int app_finish_output(int code)
-{
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        app_complain("cannot write to stdout: %s", error_strerror(errno ? errno : EIO));
-        return APP_ENVIRONMENT;
-    }
-    return code;
-}
-
 static const char *const *command_names(void)
 {
-    const char **names = NEW_ARRAY(const char *, ARRAY_LEN(commands_all));
-    for (size_t i = 0; commands_all[i]; i++) {
+    size_t n = 0;
+    while (commands_all[n]) {
+        n++;
+    }
+    const char **names = NEW_ARRAY(const char *, n + 1);
+    for (size_t i = 0; i < n; i++) {
         names[i] = commands_all[i]->name;
     }
     return (const char *const *)names;
@@ -94,6 +47,7 @@ static int run_command(struct app *app, const struct command *c, int argc, char 
 int main(int argc, char **argv)
 {
     struct app app = { .program = argc > 0 && strchr(argv[0], '/') ? argv[0] : "blksim" };
+    signal(SIGXFSZ, SIG_IGN); /* A limit on file sizes is an error of write, as a full disk is. */
     if (argc < 2) {
         char help[] = "help";
         char *help_argv[] = { help, NULL };

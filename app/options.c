@@ -112,7 +112,7 @@ enum options_end options_parse(const struct command *c, int argc, char **argv, s
     build_table(c, &t);
     *o = (struct options){ .command = c, .values = NEW_ARRAY(struct option_value, (size_t)argc) };
     opterr = 0;
-    optind = 1;
+    optind = 0; /* glibc: start afresh, whatever was parsed before. */
     while ((val = getopt_long(argc, argv, t.shorts, t.longs, NULL)) != -1) {
         if (val == 'h') {
             return OPTIONS_HELP;

@@ -30,10 +30,12 @@ struct path_list {
         ino_t ino;
     } *at;
     size_t len, cap;
+    size_t met; /* Those met again are counted too. */
 };
 
 static void paths_add(struct path_list *l, const char *path, const struct stat *st)
 {
+    l->met++;
     for (size_t i = 0; i < l->len; i++) {
         if (l->at[i].dev == st->st_dev && l->at[i].ino == st->st_ino) {
             return;
@@ -138,15 +140,12 @@ static int add_glob(struct path_list *l, const char *pattern)
 
 static int add_argument(struct path_list *l, const char *arg)
 {
-    size_t before = l->len;
+    size_t before = l->met;
     bool pattern = strpbrk(arg, "*?[") && access(arg, F_OK) != 0;
     int ret = pattern ? add_glob(l, arg) : add_path(l, arg, true, 0);
-    if (ret == APP_OK && l->len == before) {
-        struct stat st;
-        if (pattern || (stat(arg, &st) == 0 && S_ISDIR(st.st_mode) && before == 0)) {
-            app_complain("no scenario file (*.scn) in '%s'", arg);
-            ret = APP_USAGE;
-        }
+    if (ret == APP_OK && l->met == before) {
+        app_complain("no scenario file (*.scn) in '%s'", arg);
+        ret = APP_USAGE;
     }
     return ret;
 }
@@ -350,7 +349,8 @@ static int check_words(const struct selection *s, const char *const *words, cons
     return ret;
 }
 
-/* "A..B" or one number. */
+/* "A..B" or one number.  Seed 0 stands for the plain schedule in results, so it cannot be asked
+ * for. */
 static int parse_seeds(const struct options *o, struct unit_select *sel)
 {
     const char *one = options_get(o, "seed", NULL), *range = options_get(o, "seeds", NULL);
@@ -366,12 +366,12 @@ static int parse_seeds(const struct options *o, struct unit_select *sel)
     char *first = mem_strndup(text, dots ? (size_t)(dots - text) : strlen(text));
     bool bad = text_parse_u64(first, &sel->seed_first) ||
                text_parse_u64(dots ? dots + 2 : first, &sel->seed_last) ||
-               sel->seed_last < sel->seed_first || (range && !dots);
+               sel->seed_first == 0 || sel->seed_last < sel->seed_first || (range && !dots);
     free(first);
     sel->seed_given = true;
     if (bad) {
         app_complain("%s: --%s takes %s, not '%s'", o->command->name, one ? "seed" : "seeds",
-                     one ? "a number" : "A..B with A <= B", text);
+                     one ? "a number from 1" : "A..B with 1 <= A <= B", text);
         return APP_USAGE;
     }
     return APP_OK;
@@ -447,7 +447,7 @@ void select_replay_id(const struct unit *u, const char *deviations, struct strbu
         .case_id = u->cas->name,
         .params = u->params,
         .choices = mem_strdup(deviations),
-        .seeded = u->seeded,
+        .seeded = u->seeded || u->seed != 0,
         .seed = u->seed,
     };
     replay_id_format(&id, out);

@@ -39,10 +39,12 @@ struct worker {
     int order_fd, result_fd, stderr_fd;
     size_t queue[AHEAD];
     size_t queue_len;
+    size_t last_unit;     /* The last that was finished. */
     struct strbuf in;     /* Bytes of results that are not whole yet. */
     struct strbuf errors; /* stderr since the mark of the first queued unit, marks included. */
     unsigned ticks;       /* Since the first queued unit began. */
-    bool hung;
+    bool hung;            /* Killed by the watchdog while it ran hung_unit. */
+    size_t hung_unit;
     bool ended; /* The result pipe is at its end. */
     char *work_dir;
 };
@@ -131,6 +133,7 @@ static void finish_unit(struct pool *p, struct worker *w, struct result *r)
 {
     CHECK(w->queue_len > 0 && p->cfg->results[w->queue[0]] == NULL);
     p->cfg->results[w->queue[0]] = r;
+    w->last_unit = w->queue[0];
     w->queue_len--;
     memmove(w->queue, w->queue + 1, w->queue_len * sizeof(w->queue[0]));
     w->ticks = 0;
@@ -159,8 +162,9 @@ static void enter_child(struct pool *p, size_t index, int order_fd, int result_f
     close_fd(&p->signal_fd);
     close_fd(&p->timer_fd);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the parent decides. */
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, SIG_IGN); /* These reach the whole group; the parent decides. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
     if (dup2(stderr_fd, STDERR_FILENO) < 0) {
         _exit(126);
@@ -254,6 +258,18 @@ static void blame_unit(struct pool *p, size_t index, int status)
     free(text);
 }
 
+/* The last words of a worker that ended with nothing left to do. */
+static void tell_end(struct pool *p, const struct worker *w, int status)
+{
+    char *text = stderr_of(w);
+    if (status != 0) {
+        p->sink->late_failure(p->sink->opaque, text);
+    } else if (text[0]) {
+        p->sink->stderr_text(p->sink->opaque, w->last_unit, text);
+    }
+    free(text);
+}
+
 /* After the result pipe of a worker ended. */
 static void bury(struct pool *p, size_t index)
 {
@@ -264,12 +280,11 @@ static void bury(struct pool *p, size_t index)
         got = waitpid(w->pid, &status, 0);
     } while (got < 0 && errno == EINTR);
     CHECK(got == w->pid);
-    if (w->queue_len) {
+    bool finished_late = w->hung && w->queue_len && w->queue[0] != w->hung_unit;
+    if (w->queue_len && !finished_late) {
         blame_unit(p, index, status);
-    } else if (status != 0) {
-        char *text = stderr_of(w);
-        p->sink->late_failure(p->sink->opaque, text);
-        free(text);
+    } else if (!w->hung) {
+        tell_end(p, w, status);
     }
     while (w->queue_len) {
         p->back[p->back_len++] = w->queue[--w->queue_len];
@@ -409,6 +424,7 @@ static void on_tick(struct pool *p)
         w->ticks++; /* One however many expired: time the machine slept is not the unit's. */
         if (p->cfg->watchdog_s && w->ticks > p->cfg->watchdog_s * (1000 / POOL_TICK_MS)) {
             w->hung = true;
+            w->hung_unit = w->queue[0];
             kill(w->pid, SIGKILL);
         }
     }
@@ -566,6 +582,9 @@ enum pool_end pool_run(const struct pool_config *cfg, const struct pool_sink *si
     enum pool_end end = pool_open(&p, err) ? POOL_FAILED : loop(&p, err);
     kill_all(&p);
     if (end == POOL_INTERRUPTED) {
+        signal(SIGINT, SIG_IGN); /* A second one must not lose what is still to be written. */
+        signal(SIGTERM, SIG_IGN);
+        signal(SIGHUP, SIG_IGN);
         emit_ready(&p, true);
     }
     close_fd(&p.signal_fd);

@@ -33,7 +33,8 @@ bool inspect_node(const struct layer *l, size_t i, struct node_view *out)
                                .monitor_owned = n->monitor_owned,
                                .in_flight = n->in_flight,
                                .tracked = count_tracked(n),
-                               .is_filter = (n->drv->traits & DRV_FILTER) != 0 };
+                               .is_filter = (n->drv->traits & DRV_FILTER) != 0,
+                               .cache_no_flush = n->cache_no_flush };
     for (const struct child *c = n->children; c; c = c->next) {
         out->children++;
     }
@@ -41,6 +42,11 @@ bool inspect_node(const struct layer *l, size_t i, struct node_view *out)
         out->parents++;
     }
     return true;
+}
+
+const struct layer *inspect_layer(const struct node *n)
+{
+    return n->layer;
 }
 
 static bool stands_in_parents(const struct child *edge)

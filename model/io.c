@@ -266,11 +266,15 @@ static int do_transfer(struct node *n, struct io_req *req)
     return req->op == IO_READ ? do_read(n, req) : do_write(n, req);
 }
 
-static int do_other(struct node *n, struct io_req *req)
+static int do_other(struct child *c, struct io_req *req)
 {
+    struct node *n = c->node;
     int ret;
     switch (req->op) {
     case IO_WRITE_ZEROES:
+        if (c->parent && !n->unmap) {
+            req->flags &= ~(uint32_t)IO_MAY_UNMAP; /* What a guest asks of the top node goes. */
+        }
         ret = check_range(req);
         return ret < 0 || req->bytes == 0 ? ret : io_do_write_zeroes(n, req);
     case IO_DISCARD:
@@ -311,7 +315,7 @@ int io_child(struct child *c, struct io_req *req)
     struct node *n = c->node;
     check_perm(c, req);
     n->in_flight++;
-    int ret = req->op <= IO_WRITE ? do_transfer(n, req) : do_other(n, req);
+    int ret = req->op <= IO_WRITE ? do_transfer(n, req) : do_other(c, req);
     CHECK(ret <= 0);
     if (--n->in_flight == 0 && !co_queue_empty(&n->drained)) {
         co_queue_wake_all(&n->drained);

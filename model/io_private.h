@@ -11,12 +11,14 @@
 static inline void track_begin(struct node *n, struct tracked *t, enum io_op op, int64_t offset,
                                int64_t bytes)
 {
-    *t = (struct tracked){ .op = op,
-                           .offset = offset,
-                           .bytes = bytes,
-                           .overlap_offset = offset,
-                           .overlap_bytes = bytes,
-                           .next = n->tracked };
+    t->op = op; /* Member by member: cheaper than clearing all of it. */
+    t->serialising = false;
+    t->offset = t->overlap_offset = offset;
+    t->bytes = t->overlap_bytes = bytes;
+    t->waiting_for = NULL;
+    t->waiters = (struct co_queue){ .what = "overlapping request" };
+    t->prev = NULL;
+    t->next = n->tracked;
     if (n->tracked) {
         n->tracked->prev = t;
     }

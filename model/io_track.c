@@ -28,7 +28,6 @@ void track_wait_slow(struct node *n, struct tracked *t)
 {
     struct tracked *other;
     while ((other = find_conflict(n, t))) {
-        other->waiters.what = "overlapping request";
         t->waiting_for = other;
         co_queue_wait(n->sim, &other->waiters);
         t->waiting_for = NULL;

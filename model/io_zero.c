@@ -61,9 +61,6 @@ int io_write_zeroes_aligned(struct node *n, int64_t offset, int64_t bytes, uint3
     if ((flags & IO_NO_FALLBACK) && !(can & IO_NO_FALLBACK)) {
         return -ENOTSUP;
     }
-    if (!n->unmap) {
-        flags &= ~(uint32_t)IO_MAY_UNMAP;
-    }
     int64_t align = MAX(n->limits.pwrite_zeroes_alignment, n->limits.request_alignment);
     bool flush = false;
     for (int64_t done = 0; done < bytes;) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a node.
  *
- *   node_open: allocate -> driver's open (attaches children) -> length, limits -> named and linked
+ *   node_open: allocate, name -> driver's open (attaches children) -> length, limits -> linked
  *   node_unref (last): wait idle -> flush -> driver's close -> children detached -> freed
  *
  * A node that failed to open was never in the layer's list and nobody has seen it.
@@ -99,7 +99,7 @@ static int read_common_options(struct node *n, const struct opts *o, const struc
     n->cache_direct = option_bool(o, "cache.direct", parent && parent->cache_direct);
     n->cache_no_flush = option_bool(o, "cache.no-flush", parent && parent->cache_no_flush);
     n->read_only = option_bool(o, "read-only", parent && parent->read_only);
-    n->auto_read_only = option_bool(o, "auto-read-only", parent != NULL);
+    n->auto_read_only = option_bool(o, "auto-read-only", parent && parent->auto_read_only);
     n->force_share = option_bool(o, "force-share", parent && parent->force_share);
     const json_t *discard = opts_get(o, "discard");
     n->unmap = discard ? strcmp(json_string_value(discard), "unmap") == 0 : parent != NULL;
@@ -174,6 +174,11 @@ int node_open(struct layer *l, const json_t *options, struct node *parent, uint3
         return ret;
     }
     struct node *n = node_new(l, drv, options);
+    if (name) {
+        snprintf(n->name, sizeof(n->name), "%s", name);
+    } else {
+        make_name(n);
+    }
     struct opts o = { .values = n->options, .members = drv->options };
     ret = open_driver(n, &o, parent, err);
     if (ret == 0 && name) {
@@ -185,11 +190,6 @@ int node_open(struct layer *l, const json_t *options, struct node *parent, uint3
         }
         node_free(n);
         return ret;
-    }
-    if (name) {
-        snprintf(n->name, sizeof(n->name), "%s", name);
-    } else {
-        make_name(n);
     }
     link_node(n);
     *out = n;

@@ -47,7 +47,6 @@ struct tracked {
     int64_t overlap_offset, overlap_bytes; /* Rounded out when serialising. */
     struct tracked *prev, *next;
     struct tracked *waiting_for;
-    struct co *co;
     struct co_queue waiters;
 };
 

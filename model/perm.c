@@ -151,6 +151,13 @@ static int refresh_one(struct node *n, struct txn *txn, struct error *err)
     if ((cum.used & (PERM_WRITE | PERM_WRITE_UNCHANGED)) && n->read_only) {
         return error_set(err, -EPERM, "Block node is read-only");
     }
+    /* A write in the last block would be padded beyond the end. */
+    if ((cum.used & PERM_WRITE) && !(cum.used & PERM_RESIZE) &&
+        n->length % n->limits.request_alignment != 0) {
+        return error_set(err, -EPERM,
+                         "Cannot get 'write' permission without 'resize': Image size is not a "
+                         "multiple of request alignment");
+    }
     const struct driver_graph *g = n->drv->graph;
     if (g && g->perm_change) {
         ret = g->perm_change(n, cum, txn, err);

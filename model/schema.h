@@ -10,6 +10,7 @@
 #define MODEL_SCHEMA_H
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -20,8 +21,8 @@ struct blk_driver;
 enum schema_kind {
     SCHEMA_STR,
     SCHEMA_BOOL,
-    SCHEMA_INT,    /* int64; ranges by name: "int8"... "uint32" are checked */
-    SCHEMA_SIZE,   /* uint64, takes size suffixes in key=value words */
+    SCHEMA_INT,    /* int64; ranges by name: "int8"... "uint64" are checked */
+    SCHEMA_SIZE,   /* uint64; in key=value words its text is always a size: "1.5k" */
     SCHEMA_NUMBER,
     SCHEMA_NULL,
     SCHEMA_ANY,
@@ -76,6 +77,18 @@ extern const struct schema_type schema_blockdev_options, schema_blockdev_ref,
 extern const struct schema_type schema_on_off_auto, schema_detect_zeroes, schema_discard,
     schema_cache, schema_prealloc;
 
+/* The i-th value of an enum, NULL after the last. */
+const char *schema_enum_value(const struct blk_driver *const *drivers,
+                              const struct schema_type *type, size_t i);
+
+/* True for a driver name of QEMU 7.2.  schema_check says of one that is not among the drivers that
+ * it is not there, and of any other word what QEMU says. */
+bool schema_driver_is_known(const char *name);
+
+/* Prints a member table for people, a line each: "name  type, default X, may change: help", members
+ * of structures below their own line. */
+void schema_describe(const struct schema_member *members, struct strbuf *out);
+
 /* Checks value against type with QEMU's messages, names included ("Parameter 'cache.direct' ...").
  * path: the name of value itself, "" for a command's arguments.  Nothing is changed.
  * Errors: -EINVAL with a GenericError. */
@@ -91,11 +104,13 @@ int schema_put_word(json_t *object, const char *key, const char *value, struct e
 
 /* Gives types to the strings that schema_put_word left, by the schema; arrays are made of
  * index-keyed objects.  Returns a new value.  What the schema does not know stays text, so that the
- * check that follows reports it.  Errors: -EINVAL naming the key. */
+ * check that follows reports it.  Beyond QEMU's keyval, every integer takes size suffixes, and
+ * "null" is JSON null where the schema allows it.  Errors: -EINVAL naming the key. */
 json_t *schema_type_words(const struct blk_driver *const *drivers, const struct schema_type *type,
                           const json_t *object, struct error *err);
 
-/* The array that query-qmp-schema returns, for these roots (SchemaInfo, qapi/introspect.json). */
+/* The array that query-qmp-schema returns, for these roots (SchemaInfo, qapi/introspect.json).
+ * Types keep their names (QEMU's are numbers); their order is that of first use. */
 struct qmp_command;
 json_t *schema_introspect(const struct blk_driver *const *drivers,
                           const struct qmp_command *const *commands);

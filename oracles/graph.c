@@ -18,6 +18,7 @@
 #include "sim/sim.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A node of the snapshot that a check works on. */

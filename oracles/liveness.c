@@ -14,6 +14,7 @@
 #include "sim/sim.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 struct liveness {
     struct oracle *o;

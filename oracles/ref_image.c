@@ -29,6 +29,8 @@ static void *ref_image_create(struct oracle *o)
     CHECK(o->sim != NULL);
     s->o = o;
     s->epoch = 1;
+    s->range_bytes = REF_RANGE_BYTES;
+    s->fly_at = NEW_ARRAY(uint32_t, FLY_RING);
     return s;
 }
 
@@ -46,6 +48,7 @@ static void ref_image_destroy(void *state)
     free(s->refs);
     free(s->bind);
     free(s->fly);
+    free(s->fly_at);
     free(s->v);
     free(s->cand);
     free(s);
@@ -58,13 +61,28 @@ struct ref_image_stats ref_image_stats(const void *state)
 
 /* --- Begin --- */
 
-static void flight_add(struct ref_image *s, const struct flight *f)
+/* Room for one more request, which counts once flight_enter is called. */
+static struct flight *flight_new(struct ref_image *s)
 {
     if (s->fly_len == s->fly_cap) {
         s->fly_cap = s->fly_cap ? s->fly_cap * 2 : 32;
         s->fly = mem_resize(s->fly, s->fly_cap * sizeof(*s->fly));
     }
-    s->fly[s->fly_len++] = *f;
+    return &s->fly[s->fly_len];
+}
+
+static bool op_changes(enum guest_op op)
+{
+    return op != GUEST_READ && op != GUEST_FLUSH;
+}
+
+static void flight_enter(struct ref_image *s)
+{
+    const struct flight *f = &s->fly[s->fly_len];
+    s->fly_at[f->token % FLY_RING] = (uint32_t)s->fly_len;
+    s->fly_reads += f->op == GUEST_READ;
+    s->fly_changes += op_changes(f->op);
+    s->fly_len++;
 }
 
 /* The bytes that a request can touch.  False: it is nonsense, and will fail. */
@@ -82,11 +100,6 @@ static bool flight_place(const struct guest_io *io, struct flight *f)
         f->hi = MAX(now, io->offset);
     }
     return true;
-}
-
-static bool op_changes(enum guest_op op)
-{
-    return op != GUEST_READ && op != GUEST_FLUSH;
 }
 
 /* What shares storage with r is unknown from now on. */
@@ -110,7 +123,11 @@ static void ref_image_begin(void *state, const struct guest_io *io)
     struct ref_binding b = s->bind_len && s->bind[0].node == io->node
                                ? s->bind[0]
                                : ref_bind(s, io->layer, io->node);
-    struct flight f = {
+    if (b.ref->skip) {
+        return;
+    }
+    struct flight *f = flight_new(s);
+    *f = (struct flight){
         .token = io->token,
         .ref = b.ref,
         .data = io->data,
@@ -118,42 +135,71 @@ static void ref_image_begin(void *state, const struct guest_io *io)
         .fua = io->fua,
         .no_flush = b.no_flush,
     };
-    if (b.ref->skip || !flight_place(io, &f)) {
+    if (!flight_place(io, f)) {
         return;
     }
+    ref_page_prefetch(b.ref, f->lo);
     if (op_changes(io->op)) {
         forget_aliases(s, b.ref);
     }
-    f.begin = ++s->stamp;
-    flight_add(s, &f);
+    f->begin = ++s->stamp;
+    flight_enter(s);
 }
 
 /* --- End --- */
 
-/* Takes the request out of the list.  watched: reads in flight touch the same bytes; conflict:
- * changes do.  False: it is not there. */
-static bool flight_take(struct ref_image *s, uint64_t token, struct flight *out, bool *watched,
-                        bool *conflict)
+static size_t flight_find(const struct ref_image *s, uint64_t token)
 {
-    size_t at = 0;
-    while (at < s->fly_len && s->fly[at].token != token) {
-        at++;
+    size_t at = s->fly_at[token % FLY_RING];
+    if (at < s->fly_len && s->fly[at].token == token) {
+        return at;
     }
+    for (at = 0; at < s->fly_len && s->fly[at].token != token; at++) {
+    }
+    return at;
+}
+
+/* Takes the request out of the list.  False: it is not there. */
+static bool flight_take(struct ref_image *s, uint64_t token, struct flight *out)
+{
+    size_t at = flight_find(s, token);
     if (at == s->fly_len) {
         return false;
     }
     *out = s->fly[at];
-    s->fly[at] = s->fly[--s->fly_len];
-    *watched = false;
-    *conflict = false;
-    for (size_t i = 0; i < s->fly_len; i++) {
-        const struct flight *f = &s->fly[i];
-        if (f->ref == out->ref && f->lo < out->hi && f->hi > out->lo) {
-            *watched |= f->op == GUEST_READ;
-            *conflict |= op_changes(f->op);
-        }
+    s->fly_reads -= out->op == GUEST_READ;
+    s->fly_changes -= op_changes(out->op);
+    if (at != --s->fly_len) {
+        s->fly[at] = s->fly[s->fly_len];
+        s->fly_at[s->fly[at].token % FLY_RING] = (uint32_t)at;
     }
     return true;
+}
+
+/* Do reads in flight touch the pages of f? */
+static bool is_watched(const struct ref_image *s, const struct flight *f)
+{
+    int64_t lo = f->lo & -(int64_t)REF_PAGE;
+    int64_t hi = (f->hi + REF_PAGE - 1) & -(int64_t)REF_PAGE;
+    for (size_t i = 0; i < s->fly_len && s->fly_reads; i++) {
+        const struct flight *o = &s->fly[i];
+        if (o->op == GUEST_READ && o->ref == f->ref && o->lo < hi && o->hi > lo) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Do changes in flight touch the bytes of f? */
+static bool is_in_conflict(const struct ref_image *s, const struct flight *f)
+{
+    for (size_t i = 0; i < s->fly_len && s->fly_changes; i++) {
+        const struct flight *o = &s->fly[i];
+        if (op_changes(o->op) && o->ref == f->ref && o->lo < f->hi && o->hi > f->lo) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void ref_void_reads(struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi)
@@ -194,8 +240,7 @@ static void ref_image_end(void *state, const struct guest_io *io, int ret)
 {
     struct ref_image *s = state;
     struct flight f;
-    bool watched, conflict;
-    if (!flight_take(s, io->token, &f, &watched, &conflict)) {
+    if (!flight_take(s, io->token, &f)) {
         return;
     }
     uint64_t end = ++s->stamp;
@@ -208,7 +253,7 @@ static void ref_image_end(void *state, const struct guest_io *io, int ret)
         if (f.begin < f.ref->forgotten) {
             s->stats.reads_void++;
         } else if (ret >= 0 && f.lo < f.hi) {
-            ref_check_read(s, &f, io->data, end, conflict);
+            ref_check_read(s, &f, io->data, end, is_in_conflict(s, &f));
         }
         break;
     case GUEST_FLUSH:
@@ -221,7 +266,7 @@ static void ref_image_end(void *state, const struct guest_io *io, int ret)
     case GUEST_DISCARD:
     case GUEST_TRUNCATE:
         forget_aliases(s, f.ref);
-        flight_settle(s, &f, io->data, end, ret >= 0, watched);
+        flight_settle(s, &f, io->data, end, ret >= 0, is_watched(s, &f));
         break;
     }
 }

@@ -32,6 +32,8 @@ enum {
     REF_LEARN_MAX = 4 << 20,   /* Pages of a reference beyond which reads teach nothing more. */
 };
 
+enum { FLY_RING = 256 };
+
 enum version_flags {
     V_MAYBE = 1 << 0,   /* Happened, or not. */
     V_DURABLE = 1 << 1, /* FUA. */
@@ -91,7 +93,8 @@ struct ref_file {
 struct ref {
     char *key, *name;
     bool skip; /* Storage whose contents are undefined. */
-    struct ref_page *pages;
+    struct ref_page *pages; /* On cache lines, within pages_memory. */
+    void *pages_memory;
     size_t pages_mask, pages_len;
     unsigned pages_shift;
     struct ref_range *ranges;
@@ -155,11 +158,14 @@ struct ref_image_stats {
 
 struct ref_image {
     struct oracle *o;
+    int64_t range_bytes; /* REF_RANGE_BYTES; less in tests. */
     uint64_t stamp;
     uint64_t epoch;
     uint64_t aliases_gen;
     struct flight *fly;
     size_t fly_len, fly_cap;
+    uint32_t *fly_at; /* Place of token t at t % FLY_RING, unless a later token stands there. */
+    size_t fly_reads, fly_changes; /* How many of each. */
     struct ref_binding *bind;
     size_t bind_len, bind_cap;
     struct ref **refs;
@@ -209,6 +215,14 @@ static inline struct ref_page *ref_page_find(const struct ref *r, uint64_t numbe
         }
     }
     return NULL;
+}
+
+/* Brings the first of a request's pages nearer. */
+static inline void ref_page_prefetch(const struct ref *r, int64_t offset)
+{
+    if (r->pages) {
+        __builtin_prefetch(&r->pages[ref_page_slot(r, (uint64_t)offset / REF_PAGE)], 1);
+    }
 }
 
 /* Adds a version to a page.  watched: a read in flight may still see what it replaces. */

@@ -39,7 +39,7 @@ int64_t ref_length(const struct layer *l, const struct node *n)
 static char *option_of(const struct node *n, const char *name)
 {
     char *text = inspect_option(n, name);
-    if (text && (strcmp(text, "default") == 0 || strcmp(text, "\"default\"") == 0)) {
+    if (text && strcmp(text, "default") == 0) {
         free(text);
         return NULL;
     }
@@ -62,11 +62,10 @@ static void nodes_add(struct ref *r, const struct node *n, bool written)
     r->nodes_written[r->nodes_len++] = written;
 }
 
-/* All nodes below n.  Backing files are read only through this one. */
+/* Adds n and all nodes below.  Backing files are only read through it. */
 static void collect_nodes(struct ref *r, const struct node *n)
 {
     struct edge_view e;
-    r->nodes_len = 0;
     nodes_add(r, n, true);
     for (size_t i = 0; i < r->nodes_len; i++) {
         for (size_t k = 0; inspect_child(r->nodes[i], k, &e); k++) {
@@ -92,10 +91,10 @@ static void files_free(struct ref *r)
     r->files_len = 0;
 }
 
-static void collect_files(struct ref *r)
+/* Adds the files of nodes from number `first` on. */
+static void collect_files(struct ref *r, size_t first)
 {
-    files_free(r);
-    for (size_t i = 0; i < r->nodes_len; i++) {
+    for (size_t i = first; i < r->nodes_len; i++) {
         char *name = option_of(r->nodes[i], "filename");
         if (name) {
             r->files = mem_resize(r->files, (r->files_len + 1) * sizeof(*r->files));
@@ -174,7 +173,7 @@ static struct ref *ref_of(struct ref_image *s, const struct layer *l, const stru
     bool found = view_of(l, bottom, &v);
     CHECK(found);
     collect_nodes(&seen, bottom);
-    collect_files(&seen);
+    collect_files(&seen, 0);
     char *key = make_key(&seen, &v);
     struct ref *r = ref_find(s, key);
     if (r) {
@@ -222,6 +221,12 @@ struct ref_binding ref_bind(struct ref_image *s, const struct layer *l, const st
     }
     if (!b.ref) {
         b.ref = ref_of(s, l, bottom);
+    }
+    if (n != bottom) { /* A filter may write more than its filtered child: blkverify. */
+        size_t first = b.ref->nodes_len;
+        collect_nodes(b.ref, n);
+        collect_files(b.ref, first);
+        s->aliases_gen++;
     }
     b.no_flush = flush_is_void(l, n);
     if (s->bind_len == s->bind_cap) {
@@ -297,7 +302,7 @@ void ref_destroy(struct ref_image *s, struct ref *r)
     free(r->nodes);
     free(r->nodes_written);
     free(r->aliases);
-    free(r->pages);
+    free(r->pages_memory);
     free(r->ranges);
     free(r->key);
     free(r->name);

@@ -337,7 +337,7 @@ void ref_check_read(struct ref_image *s, const struct flight *f, const struct io
     struct ref *r = f->ref;
     bool fresh = r->pages_len == 0 && r->ranges_len == 0 && !conflict;
     CHECK(data && (int64_t)data->len == f->hi - f->lo);
-    if (fresh && data->fill.kind == FILL_BYTE && f->hi - f->lo >= REF_RANGE_BYTES) {
+    if (fresh && data->fill.kind == FILL_BYTE && f->hi - f->lo >= s->range_bytes) {
         learn(s, f, data, f->lo, f->hi, end);
         return;
     }

@@ -19,9 +19,12 @@
 #include "oracles/ref_image.h"
 #include "sim/sim.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-enum { PAGES_MIN = 64 };
+/* Not a power of two: working sets are, and a page's share of versions times their pages would
+ * fill the table to the brim. */
+enum { PAGES_MIN = 64, VERSIONS_MIN = 200 };
 
 /* --- Versions and blocks --- */
 
@@ -32,7 +35,7 @@ static uint32_t version_new(struct ref_image *s, const struct version *v, uint32
         s->v_free = s->v[i].next;
     } else {
         if (s->v_len == s->v_cap) {
-            s->v_cap = s->v_cap ? s->v_cap * 2 : 256;
+            s->v_cap = s->v_cap ? s->v_cap * 2 : VERSIONS_MIN;
             s->v = mem_resize(s->v, (size_t)s->v_cap * sizeof(*s->v));
             CHECK(s->v_cap > s->v_len);
         }
@@ -94,7 +97,11 @@ static void pages_grow(struct ref *r)
     size_t old_cap = r->pages ? r->pages_mask + 1 : 0;
     size_t cap = old_cap ? old_cap * 2 : PAGES_MIN;
     struct ref_page *old = r->pages;
-    r->pages = NEW_ARRAY(struct ref_page, cap);
+    void *old_memory = r->pages_memory;
+    r->pages_memory = mem_zalloc_array(cap + 1, sizeof(struct ref_page));
+    uintptr_t line = ((uintptr_t)r->pages_memory + sizeof(struct ref_page) - 1) /
+                     sizeof(struct ref_page) * sizeof(struct ref_page);
+    r->pages = (struct ref_page *)line;
     r->pages_mask = cap - 1;
     r->pages_shift = 64 - (unsigned)__builtin_ctzll(cap);
     for (size_t i = 0; i < old_cap; i++) {
@@ -107,7 +114,7 @@ static void pages_grow(struct ref *r)
         }
         r->pages[k] = old[i];
     }
-    free(old);
+    free(old_memory);
 }
 
 static struct ref_page *page_get(struct ref *r, uint64_t number)
@@ -223,6 +230,17 @@ static void chain_prune(struct ref_image *s, const struct ref *r, struct ref_pag
 
 /* --- Merging: too many versions --- */
 
+/* A change in flight may lie below some of what is merged and above the rest. */
+static bool change_is_flying(const struct ref_image *s)
+{
+    for (size_t i = 0; i < s->cand_len; i++) {
+        if (s->cand[i].flying) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The bytes of a page that can be one thing only, for a read that begins now.  known[i]: so. */
 static void page_settle(struct ref_image *s, int64_t base, uint8_t *bytes, bool *known)
 {
@@ -233,7 +251,7 @@ static void page_settle(struct ref_image *s, int64_t base, uint8_t *bytes, bool 
         bool sure = ref_known(s, at, UINT64_MAX), first = true;
         for (size_t i = 0; i < s->cand_len && sure; i++) {
             const struct candidate *c = &s->cand[i];
-            if (at < c->lo || at >= c->hi || c->flying || ref_superseded(s, i, at, UINT64_MAX)) {
+            if (at < c->lo || at >= c->hi || ref_superseded(s, i, at, UINT64_MAX)) {
                 continue;
             }
             if (c->any) {
@@ -285,7 +303,11 @@ static void page_merge(struct ref_image *s, struct ref *r, struct ref_page *p)
     int64_t base = (int64_t)p->number * REF_PAGE;
     uint64_t number = p->number;
     ref_gather(s, r, base, base + REF_PAGE);
-    page_settle(s, base, bytes, known);
+    if (change_is_flying(s)) {
+        memset(known, 0, sizeof(known));
+    } else {
+        page_settle(s, base, bytes, known);
+    }
     ref_void_reads(s, r, base, base + REF_PAGE);
     page_clear(s, p);
     CHECK(p->number == number && p->len == 0);
@@ -321,9 +343,11 @@ static void add_whole(struct ref_image *s, const struct ref *r, struct ref_page 
                 p->flags &= (uint8_t)~P_LOSSY;
                 keep = false;
             } else if ((p->flags & P_LOSSY) || p->len >= REF_HISTORY) {
-                chain_drop(s, p, v->begin);
                 p->flags |= P_LOSSY;
                 keep = false;
+                if (p->len > REF_HISTORY) { /* Else it waits for a flush: to free it costs. */
+                    chain_drop(s, p, v->begin);
+                }
             }
         } else if (!(p->end < v->begin)) {
             p->flags |= P_LIVE;
@@ -364,10 +388,25 @@ void ref_page_add(struct ref_image *s, struct ref *r, uint64_t number, const str
 
 /* --- Ranges --- */
 
+static bool read_is_flying(const struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi)
+{
+    for (size_t i = 0; i < s->fly_len; i++) {
+        const struct flight *f = &s->fly[i];
+        if (f->ref == r && f->op == GUEST_READ && f->lo < hi && f->hi > lo) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Can range i be seen by a read, or come back after a power cut, when c is added? */
-static bool range_is_needed(const struct ref *r, size_t i, const struct ref_change *c)
+static bool range_is_needed(const struct ref_image *s, const struct ref *r, size_t i,
+                            const struct ref_change *c)
 {
     const struct ref_range *old = &r->ranges[i];
+    if (read_is_flying(s, r, old->lo, old->hi)) {
+        return true;
+    }
     bool covered = old->lo >= c->lo && old->hi <= c->hi;
     if (covered && (c->flags & V_MAYBE) && (old->flags & V_MAYBE) && old->byte == c->byte) {
         return false;
@@ -389,12 +428,12 @@ static bool range_is_needed(const struct ref *r, size_t i, const struct ref_chan
 static bool range_add(struct ref_image *s, struct ref *r, const struct ref_change *c)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < r->ranges_len && !c->watched; i++) {
-        if (range_is_needed(r, i, c)) {
+    for (size_t i = 0; i < r->ranges_len; i++) {
+        if (range_is_needed(s, r, i, c)) {
             r->ranges[kept++] = r->ranges[i];
         }
     }
-    r->ranges_len = c->watched ? r->ranges_len : kept;
+    r->ranges_len = kept;
     if (r->ranges_len == REF_RANGES_MAX) {
         return false;
     }
@@ -454,7 +493,7 @@ void ref_change(struct ref_image *s, struct ref *r, const struct ref_change *c)
         uniform.byte = (uint8_t)c->data->fill.tag;
         uniform.data = NULL;
     }
-    if (!uniform.data && c->hi - c->lo >= REF_RANGE_BYTES) {
+    if (!uniform.data && c->hi - c->lo >= s->range_bytes) {
         if (range_add(s, r, &uniform)) {
             return;
         }

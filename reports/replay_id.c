@@ -40,7 +40,9 @@ void replay_id_format(const struct replay_id *id, struct strbuf *out)
 {
     CHECK(id->case_id[0] != '\0');
     struct strbuf b = { .text = NULL };
-    put_field(&b, id->path, FORM_PLAIN);
+    bool dash = id->path[0] == '-'; /* The word must not look like an option. */
+    strbuf_puts(&b, dash ? "%2D" : "");
+    put_field(&b, id->path + dash, FORM_PLAIN);
     strbuf_putc(&b, ':');
     put_field(&b, id->case_id, FORM_PLAIN);
     strbuf_putc(&b, ':');

@@ -87,7 +87,7 @@ struct report_terminal_config {
     bool color;
     bool verbose;        /* A line for every result, not for failures alone. */
     unsigned columns;
-    const char *program; /* Put in place of "blksim" in repeat commands, so that they can be pasted. */
+    const char *program; /* For "blksim" in repeat commands, so that they can be pasted. */
     /* What to install for the requirement that a skip message names; NULL when not known. */
     const char *(*hint)(const char *message);
 };

@@ -38,7 +38,8 @@ enum sql {
     SQLS
 };
 
-#define WHERE_KEY " WHERE build = ?1 AND case_id = ?2 AND params = ?3 AND seed = ?4 AND explore = ?5"
+#define WHERE_KEY                                                                                  \
+    " WHERE build = ?1 AND case_id = ?2 AND params = ?3 AND seed = ?4 AND explore = ?5"
 
 /* In every statement ?1 to ?5 are the key. */
 static const char *const sql_text[SQLS] = {
@@ -91,12 +92,23 @@ static struct sqlite_report *of(struct report *r)
     return (struct sqlite_report *)r;
 }
 
+/* The errno behind the last failure, 0 when none is known.  What writing the file ran into is kept
+ * beside the file. */
+static int last_errno(sqlite3 *db)
+{
+    int file = 0, sys = db ? sqlite3_system_errno(db) : 0;
+    if (db && sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &file) != SQLITE_OK) {
+        file = 0;
+    }
+    return file ? file : sys;
+}
+
 /* What a person can do about a failure of SQLite. */
 static int set_db_error(sqlite3 *db, const char *path, int rc, const char *doing,
                         struct error *err)
 {
     CHECK(rc != SQLITE_OK);
-    int sys = db ? sqlite3_system_errno(db) : 0;
+    int sys = last_errno(db);
     switch (rc & 0xff) {
     case SQLITE_NOTADB:
         return error_set(err, -EINVAL, "'%s' is not an SQLite database; nothing was changed in it",
@@ -231,6 +243,16 @@ static void bind_text(sqlite3_stmt *st, int at, const char *text)
     CHECK(rc == SQLITE_OK);
 }
 
+/* Text from scripts and programs, made valid UTF-8. */
+static void bind_clean(sqlite3_stmt *st, int at, const char *text)
+{
+    struct strbuf clean = { .text = NULL };
+    report_clean(&clean, text);
+    int rc = sqlite3_bind_text(st, at, strbuf_str(&clean), -1, SQLITE_TRANSIENT);
+    CHECK(rc == SQLITE_OK);
+    strbuf_free(&clean);
+}
+
 static void bind_int(sqlite3_stmt *st, int at, int64_t value)
 {
     int rc = sqlite3_bind_int64(st, at, value);
@@ -285,7 +307,7 @@ static int write_run(struct sqlite_report *s, const struct result *res, struct e
     }
     sqlite3_stmt *st = keyed(s, SQL_RUN, res);
     bind_text(st, 6, verdict_name(res->verdict));
-    bind_text(st, 7, res->signature);
+    bind_clean(st, 7, res->signature);
     bind_int(st, 8, res->virt_ns);
     bind_int(st, 9, (int64_t)res->steps);
     bind_hash(st, 10, res->trace_hash);
@@ -309,10 +331,10 @@ static int write_detail(struct sqlite_report *s, const struct result *res, struc
 {
     sqlite3_stmt *st = keyed(s, SQL_DETAIL, res);
     bind_text(st, 6, res->oracle);
-    bind_text(st, 7, res->message);
+    bind_clean(st, 7, res->message);
     bind_int(st, 8, res->line);
     bind_int(st, 9, res->col);
-    bind_text(st, 10, res->source);
+    bind_clean(st, 10, res->source);
     bind_text(st, 11, res->repeat);
     return run_stmt(s, st, err);
 }
@@ -328,10 +350,10 @@ static int write_failure(struct sqlite_report *s, const struct result *res, stru
 {
     char *site = signature_site(res->signature);
     sqlite3_stmt *st = keyed(s, SQL_FAILURE, res);
-    bind_text(st, 6, res->signature);
+    bind_clean(st, 6, res->signature);
     bind_text(st, 7, res->oracle);
     bind_text(st, 8, site);
-    bind_text(st, 9, res->message);
+    bind_clean(st, 9, res->message);
     bind_text(st, 10, res->repeat);
     bind_text(st, 11, res->file);
     bind_int(st, 12, res->line);
@@ -354,7 +376,7 @@ static int write_log(struct sqlite_report *s, const struct result *res, struct e
         bind_int(st, 8, row->line);
         bind_int(st, 9, row->virt_ns);
         bind_text(st, 10, row->kind);
-        bind_text(st, 11, row->text);
+        bind_clean(st, 11, row->text);
         int ret = run_stmt(s, st, err);
         if (ret) {
             return ret;

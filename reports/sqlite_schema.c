@@ -59,11 +59,11 @@ const char *const db_schema[] = {
 
     "CREATE INDEX run_by_signature ON run (signature) WHERE signature <> ''",
 
-    "CREATE VIEW v_failures AS SELECT f.signature, f.oracle, f.site, count(*) AS runs,"
+    "CREATE VIEW v_failures AS SELECT r.build, f.signature, f.oracle, f.site, count(*) AS runs,"
     " count(DISTINCT r.case_id) AS cases, f.file || ':' || f.line AS place, f.text, f.repeat"
     " FROM failure f JOIN run r ON r.signature = f.signature"
     " AND r.verdict IN ('fail', 'crash', 'hang', 'nondet')"
-    " GROUP BY f.signature ORDER BY runs DESC, f.signature",
+    " GROUP BY r.build, f.signature ORDER BY r.build, runs DESC, f.signature",
 
     "CREATE VIEW v_flaky AS SELECT " KEY ", count(*) AS outcomes,"
     " group_concat(verdict || ' ' || trace_hash, ', ') AS seen FROM variant GROUP BY " KEY

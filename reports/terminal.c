@@ -15,7 +15,7 @@
 /* Runs that share a signature, or skips that share a message. */
 struct group {
     char *key;
-    char *first, *repeat, *message; /* Of the first run. */
+    char *first, *repeat; /* Of the first run. */
     size_t runs;
     bool skip;
 };
@@ -70,7 +70,8 @@ static int terminal_begin(struct report *r, const struct report_info *info, stru
     (void)err;
     struct terminal_report *t = of(r);
     if (info->already) {
-        fprintf(t->cfg.out, "%zu of %zu already done\n", info->already, info->units);
+        fprintf(t->cfg.out, "%zu of %zu already done (--force runs them again)\n", info->already,
+                info->units);
     }
     return 0;
 }
@@ -94,11 +95,21 @@ static void remember(struct terminal_report *t, const struct result *res, const 
         .key = mem_strdup(key),
         .first = mem_strdup(strbuf_str(&name)),
         .repeat = mem_strdup(res->repeat),
-        .message = mem_strdup(res->message),
         .runs = 1,
         .skip = skip,
     };
     strbuf_free(&name);
+}
+
+/* By signature, or a skip by the first line of its message. */
+static void remember_cleaned(struct terminal_report *t, const struct result *res, const char *key)
+{
+    struct strbuf clean = { .text = NULL };
+    char *line = mem_strndup(key, report_line_length(key));
+    report_clean(&clean, line);
+    remember(t, res, strbuf_str(&clean));
+    strbuf_free(&clean);
+    free(line);
 }
 
 /* Scripts and messages may hold bytes that a terminal would obey. */
@@ -126,7 +137,8 @@ static void put_failure(struct terminal_report *t, const struct result *res, str
                   strbuf_str(&name));
     put_clean(out, "    | ", res->source);
     put_clean(out, "    ", res->message);
-    strbuf_printf(out, "    signature: %s\n    repeat: ", res->signature);
+    put_clean(out, "    signature: ", res->signature);
+    strbuf_puts(out, "    repeat: ");
     put_repeat(t, out, res->repeat);
     strbuf_puts(out, "\n");
     strbuf_free(&name);
@@ -139,15 +151,17 @@ static int terminal_result(struct report *r, const struct result *res, struct er
     struct strbuf raw = { .text = NULL };
     if (report_is_failure(res->verdict)) {
         put_failure(t, res, &raw);
-        remember(t, res, res->signature);
+        remember_cleaned(t, res, res->signature);
     } else if (res->verdict == VERDICT_SKIP) {
-        remember(t, res, res->message);
+        remember_cleaned(t, res, res->message);
     }
     if (t->cfg.verbose && !report_is_failure(res->verdict)) {
         strbuf_printf(&raw, "%s%s%s ", color_of(t, res->verdict), verdict_name(res->verdict),
                       color(t, "\033[0m"));
         report_unit_name(res, &raw);
-        strbuf_printf(&raw, "%s%s\n", res->message[0] ? ": " : "", res->message);
+        strbuf_puts(&raw, res->message[0] ? ": " : "");
+        report_clean(&raw, res->message);
+        strbuf_putc(&raw, '\n');
     }
     if (raw.len) {
         hide_line(t);
@@ -204,12 +218,13 @@ static int compare_groups(const void *a, const void *b)
     return strcmp(x->key, y->key);
 }
 
-static void put_groups(struct terminal_report *t, struct strbuf *out)
+/* A single failure has just been shown, so it is not told again. */
+static void put_groups(struct terminal_report *t, size_t failures, struct strbuf *out)
 {
     size_t signatures = 0;
     for (size_t i = 0; i < t->groups_len; i++) {
         const struct group *g = &t->groups[i];
-        if (g->skip) {
+        if (g->skip || failures < 2) {
             continue;
         }
         if (signatures++ == 0) {
@@ -225,10 +240,9 @@ static void put_groups(struct terminal_report *t, struct strbuf *out)
         if (!g->skip) {
             continue;
         }
-        const char *hint = t->cfg.hint ? t->cfg.hint(g->message) : NULL;
-        strbuf_printf(out, "%zu skip%s: %.*s%s%s\n", g->runs, g->runs == 1 ? "" : "s",
-                      (int)report_line_length(g->message), g->message, hint ? "; " : "",
-                      hint ? hint : "");
+        const char *hint = t->cfg.hint ? t->cfg.hint(g->key) : NULL;
+        strbuf_printf(out, "%zu skip%s: %s%s%s\n", g->runs, g->runs == 1 ? "" : "s", g->key,
+                      hint ? "; " : "", hint ? hint : "");
     }
     if (signatures) {
         strbuf_puts(out, "\n");
@@ -239,11 +253,15 @@ static int terminal_end(struct report *r, const struct report_summary *sum, stru
 {
     struct terminal_report *t = of(r);
     struct strbuf out = { .text = NULL };
+    size_t failures = 0;
     hide_line(t);
     if (t->groups_len) {
         qsort(t->groups, t->groups_len, sizeof(*t->groups), compare_groups);
     }
-    put_groups(t, &out);
+    for (size_t v = 0; v < VERDICTS; v++) {
+        failures += report_is_failure((enum verdict)v) ? sum->count[v] : 0;
+    }
+    put_groups(t, failures, &out);
     if (sum->interrupted) {
         strbuf_puts(&out, "Interrupted. ");
     }
@@ -265,7 +283,6 @@ static void terminal_destroy(struct report *r)
         free(g->key);
         free(g->first);
         free(g->repeat);
-        free(g->message);
     }
     free(t->groups);
     free(t->program);

@@ -11,7 +11,6 @@
 #include "scenarios/guest.h"
 
 #include "base/check.h"
-#include "model/backend.h"
 
 static void tell_begin(struct guest *g, const struct guest_io *io)
 {

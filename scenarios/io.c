@@ -199,13 +199,28 @@ static struct ioc_session *find_session(struct io_shell *sh, const struct node *
     return s;
 }
 
+/* A node by its name, or that of the block backend that stands on it. */
+static struct node *find_node(struct layer *l, const char *name, struct error *err)
+{
+    struct node *node = layer_find_node(l, name);
+    struct backend *b = node ? NULL : layer_find_backend(l, name);
+    if (!node && !b) {
+        error_set(err, -ENODEV, "Cannot find device='' nor node-name='%s'", name);
+    } else if (!node) {
+        node = backend_node(b);
+        if (!node) {
+            error_set(err, -ENOMEDIUM, "Device '%s' has no medium", name);
+        }
+    }
+    return node;
+}
+
 /* A session for the node, with one more reference.  Errors: no such node; permissions. */
 static struct ioc_session *open_session(struct ioc_ctx *c, const char *name, struct error *err)
 {
     struct io_shell *sh = c->sh;
-    struct node *node = layer_find_node(c->layer, name);
+    struct node *node = find_node(c->layer, name, err);
     if (!node) {
-        error_set(err, -ENODEV, "Cannot find device='' nor node-name='%s'", name);
         return NULL;
     }
     struct ioc_session *s = find_session(sh, node);
@@ -224,7 +239,7 @@ static struct ioc_session *open_session(struct ioc_ctx *c, const char *name, str
     return s;
 }
 
-static int take_perm(struct ioc_session *s, uint32_t perm, struct error *err)
+int ioc_take_perm(struct ioc_session *s, uint32_t perm, struct error *err)
 {
     if ((s->perm | perm) == s->perm) {
         return 0;
@@ -263,7 +278,7 @@ static int run_cmd(struct ioc_ctx *c, int argc, char **argv)
         return ret;
     }
     struct error err = ERROR_INIT;
-    ret = take_perm(c->session, c->cmd->perm, &err);
+    ret = ioc_take_perm(c->session, c->cmd->perm, &err);
     if (ret < 0) {
         return ioc_fail(c, ret, "%s", err.text);
     }

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 static struct target_call *output_of(const struct ioc_aio *a)
 {
@@ -101,7 +100,8 @@ static void aio_run(void *opaque)
     if (a->zero) {
         ret = guest_write_zeroes(g, b, a->offset, a->bytes, a->flags);
     } else {
-        buf = iobuf_iov(a->iov, a->iov_count, (size_t)a->bytes);
+        buf = a->is_read ? iobuf_iov(a->iov, a->iov_count, (size_t)a->bytes)
+                         : ioc_write_buf(a->iov, a->iov_count, a->bytes, a->pattern);
         ret = a->is_read ? guest_read(g, b, a->offset, &buf, 0)
                          : guest_write(g, b, a->offset, &buf, a->flags);
     }
@@ -181,8 +181,8 @@ static int aio_range(struct ioc_ctx *c, struct ioc_getopt *g, struct ioc_aio *a)
         ret = ioc_fail(c, -EINVAL, "a dump of more than %d bytes is not possible here",
                       IO_DUMP_MAX);
     }
-    if (ret == 0) {
-        memset(a->memory, a->is_read ? IO_CLEAN : a->pattern, (size_t)a->bytes);
+    if (ret == 0 && a->is_read) {
+        ioc_paint(c, a->memory, a->offset, a->bytes);
     }
     return ret;
 }

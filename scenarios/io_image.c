@@ -10,9 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A flush goes on to the children that its parents may write, so the session writes like a guest,
+ * where it may (docs/deviations.md). */
 int ioc_cmd_flush(struct ioc_ctx *c, int argc, char **argv)
 {
     CHECK(argc == 1 && argv != NULL);
+    ioc_take_perm(c->session, PERM_WRITE, NULL);
     return guest_flush(c->sh->cfg.guest, c->session->backend);
 }
 

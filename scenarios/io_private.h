@@ -89,6 +89,8 @@ struct ioc_cmd {
 extern const struct ioc_cmd ioc_cmds[]; /* Ends with a NULL name. */
 
 /* io.c */
+/* Adds perm to what the session's backend uses.  Errors: a conflict; nothing changed. */
+int ioc_take_perm(struct ioc_session *s, uint32_t perm, struct error *err);
 void ioc_print(struct ioc_ctx *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A line that tells why the command failed.  Returns code. */
 int ioc_fail(struct ioc_ctx *c, int code, const char *fmt, ...)
@@ -131,11 +133,17 @@ ioc_fn ioc_cmd_break, ioc_cmd_remove_break, ioc_cmd_resume, ioc_cmd_wait_break; 
 ioc_fn ioc_cmd_help;                                                        /* io.c */
 
 /* io_rw.c */
-enum { IO_DEFAULT_PATTERN = 0xcd, IO_CLEAN = 0xab, IO_DUMP_MAX = 1 << 20 };
-/* The lengths at args[1...]: their vector and memory (vector only, when n is too much to keep in
- * memory twice).  Errors as printed. */
+enum { IO_DEFAULT_PATTERN = 0xcd, IO_CLEAN = 0xab, IO_DUMP_MAX = 1 << 20,
+       IO_PIECES_MAX = 64 << 20 };
+/* The vector of pieces of these lengths, and memory for them in one block; both are the caller's.
+ * Errors: printed. */
 int ioc_vector(struct ioc_ctx *c, char **args, int n, struct iovec **iov, char **memory,
               int64_t *bytes);
+/* Gives memory that is read into qemu-io's colour, which shows where nothing is transferred.  Not
+ * for a request beyond the end, which shows nothing. */
+void ioc_paint(struct ioc_ctx *c, void *memory, int64_t offset, int64_t bytes);
+/* What a vectored write of one byte value sends: the pieces, or a fill when they are many bytes. */
+struct iobuf ioc_write_buf(struct iovec *iov, int iov_count, int64_t bytes, int pattern);
 /* True when n bytes of buf from `at` are all of the pattern. */
 bool ioc_matches(const struct iobuf *buf, int64_t at, int64_t n, int pattern);
 

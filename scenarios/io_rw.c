@@ -24,6 +24,25 @@ bool ioc_matches(const struct iobuf *buf, int64_t at, int64_t n, int pattern)
     return iobuf_compare(&part, &want) == (size_t)n;
 }
 
+void ioc_paint(struct ioc_ctx *c, void *memory, int64_t offset, int64_t bytes)
+{
+    int64_t length = backend_length(c->session->backend);
+    if (length >= offset && bytes <= length - offset) {
+        memset(memory, IO_CLEAN, (size_t)bytes);
+    }
+}
+
+struct iobuf ioc_write_buf(struct iovec *iov, int iov_count, int64_t bytes, int pattern)
+{
+    if (bytes > IO_PIECES_MAX) {
+        return iobuf_fill(fill_byte((uint8_t)pattern), (size_t)bytes);
+    }
+    for (int i = 0; i < iov_count; i++) {
+        memset(iov[i].iov_base, pattern, iov[i].iov_len);
+    }
+    return iobuf_iov(iov, iov_count, (size_t)bytes);
+}
+
 /* Options of read and readv. */
 struct read_opts {
     bool machine, quiet, dump, vmstate, check, start_given, count_given;
@@ -113,7 +132,7 @@ static int read_run(struct ioc_ctx *c, const struct read_opts *o, int64_t offset
         return ret;
     }
     char *memory = mem_alloc((size_t)bytes + 1);
-    memset(memory, IO_CLEAN, (size_t)bytes);
+    ioc_paint(c, memory, offset, bytes);
     struct iobuf buf = iobuf_mem(&iov, memory, (size_t)bytes);
     buf.symbolic = true;
     int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
@@ -231,7 +250,7 @@ static int readv_parsed(struct ioc_ctx *c, struct ioc_getopt *g, struct read_opt
     }
     ret = check_dump(c, o, bytes);
     if (ret == 0) {
-        memset(memory, IO_CLEAN, (size_t)bytes);
+        ioc_paint(c, memory, offset, bytes);
         struct iobuf buf = iobuf_iov(iov, g->args_len - 1, (size_t)bytes);
         int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
         ret = guest_read(c->sh->cfg.guest, c->session->backend, offset, &buf, 0);
@@ -460,8 +479,7 @@ static int writev_parsed(struct ioc_ctx *c, struct ioc_getopt *g, const struct w
     if (ret < 0) {
         return ret;
     }
-    memset(memory, o->pattern, (size_t)bytes);
-    struct iobuf buf = iobuf_iov(iov, g->args_len - 1, (size_t)bytes);
+    struct iobuf buf = ioc_write_buf(iov, g->args_len - 1, bytes, o->pattern);
     int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
     ret = guest_write(c->sh->cfg.guest, c->session->backend, offset, &buf, o->fua ? IO_FUA : 0);
     if (ret < 0) {

@@ -2,7 +2,7 @@
  *
  *   rw       read write randread randwrite rw randrw
  *   mix      percent of reads for rw and randrw (50)
- *   bs       bytes a request (4k), or A-B: between, in steps of 512
+ *   bs       bytes a request (4k), or A-B: between, in steps of 512; at most 64M
  *   depth    requests in flight (1)
  *   count    requests in all        } one of them
  *   runtime  virtual time to start new requests for }
@@ -12,11 +12,14 @@
  *            the end everything that it wrote is read back
  *   flush    a flush after every N writes (never)
  *   fua      on, off
- *   errors   fail (default): a failed request fails the statement that waits; ignore; stop
+ *   errors   fail (default): the first failed request ends the load and fails the statement that
+ *            waits; stop: it ends the load; ignore: the load goes on.  Other data than expected is
+ *            always a failure.
  *   iothread name of the iothread whose coroutines do it (the main loop)
  *
  * The list of requests, written data included, is a pure function of these arguments.  Each of the
- * `depth` workers is one coroutine; data travels as fills (sim/fill.h).
+ * `depth` workers is one coroutine; data travels as fills (sim/fill.h).  Requests may overlap in
+ * flight; a block to which writes overlapped is compared again once a write had it for itself.
  */
 #ifndef SCENARIOS_LOAD_H
 #define SCENARIOS_LOAD_H

@@ -57,6 +57,7 @@ struct run_config {
     bool log_all;           /* Steps are kept for passing runs too. */
     bool verify_determinism; /* Run twice, compare. */
     const char *work_dir;   /* For host=posix and export; a private directory. */
+    const char *export_dir; /* Where export writes instead; NULL: below work_dir. */
     /* Written as the run goes on, for the parent of a worker: the statement and its line. */
     void (*progress)(void *opaque, uint32_t statement, int line);
     void *progress_opaque;

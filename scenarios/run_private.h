@@ -5,6 +5,7 @@
  *   run_twice.c   --verify-determinism
  *   run_stmt.c    one statement: words, commands, @async, @fail, and its outcome
  *   run_verbs.c   the world verbs but for
+ *   run_fault.c   fault, and what it means for the reference image
  *   run_load.c    load and wait
  *   expect.c      judging an outcome and events;  expect_state.c  data, node, graph
  */
@@ -37,7 +38,6 @@ struct run_stmt {
     char **words; /* Ends with NULL. */
     int words_len;
     char *text;   /* All words, for the log. */
-    size_t first_event; /* Events before this one are older than the statement. */
 };
 
 /* A statement that was started with @async and whose end nobody has waited for yet. */
@@ -45,7 +45,8 @@ struct run_async {
     char *tag;
     const struct script_stmt *stmt;
     struct target_call call;
-    bool cut; /* It was in progress when power was cut. */
+    struct target_call *orphan; /* Of a statement that failed while it ran; then no call above. */
+    bool cut; /* It was in progress when power was cut, or is an orphan: not judged. */
     struct run_async *next;
 };
 
@@ -55,6 +56,14 @@ struct run_load {
     char *tag;
     const struct script_stmt *stmt;
     struct run_load *next;
+};
+
+/* A disk with fault rules that change data behind the layer's back: what guests see of it is the
+ * disk's doing, so the reference image forgets what it knows of it. */
+struct run_taint {
+    char *disk;
+    uint64_t faults; /* Fired when last looked at. */
+    struct run_taint *next;
 };
 
 struct run_event {
@@ -80,9 +89,10 @@ struct run_ctx {
     int line;
     struct run_async *asyncs;
     struct run_load *loads;
+    struct run_taint *taints;
     struct run_event *events; /* Not yet consumed. */
     size_t events_len, events_cap;
-    char *seed_text;
+    char seed_text[24];
     bool failed; /* The verdict is decided. */
     bool broken; /* The world cannot be torn down: it is left as it is. */
 };
@@ -107,8 +117,12 @@ const char *run_lookup(const void *opaque, const char *name);
 /* Runs the world until *done (NULL: see target_ops).  0, or: a failure was reported.
  * what: what is waited for, for the message. */
 int run_until(struct run_ctx *ctx, const bool *done, const char *what);
-/* The same, with a limit: 1 when limit_ns (absolute) came first, or when nothing can go on. */
-int run_until_limit(struct run_ctx *ctx, const bool *done, int64_t limit_ns, const char *what);
+/* The same with a limit in absolute virtual time.  RUN_FAILED: a failure was reported. */
+enum run_stop { RUN_DONE, RUN_LIMIT, RUN_STUCK, RUN_FAILED };
+enum run_stop run_until_limit(struct run_ctx *ctx, const bool *done, int64_t limit_ns,
+                              const char *what);
+/* Reports that nothing can go on. */
+void run_stuck(struct run_ctx *ctx, const char *what);
 
 /* run_stmt.c */
 /* Does a statement and judges it. */
@@ -121,7 +135,17 @@ void outcome_fini(struct outcome *out);
 /* "key=value" of the words from index `from`, or NULL. */
 const char *stmt_key(const struct run_stmt *s, const char *key);
 /* Takes away the rules of @fail. */
-void run_fail_rules_clear(struct run_ctx *ctx);
+void run_fail_rules_clear(struct run_ctx *ctx, const struct script_stmt *stmt);
+
+/* Tells the oracles that files changed by other hands than the guests'.  name: NULL for any. */
+void run_storage_changed(struct run_ctx *ctx, const char *name);
+/* run_fault.c */
+int run_verb_fault(struct run_ctx *ctx, const struct run_stmt *s, struct error *err);
+/* Before and after every statement. */
+void run_taints_tell(struct run_ctx *ctx);
+void run_taints_free(struct run_ctx *ctx);
+/* A mask of 1 << enum disk_op from "read,write"; NULL: all. */
+uint32_t run_parse_ops(const char *text);
 
 /* run_verbs.c: 0, or a failure of the runner was reported; what goes wrong with the verb itself is
  * an outcome. */
@@ -162,6 +186,10 @@ void expect_words_free(char **words);
 /* Whether a text in an expectation stands for that JSON value: equal as text, number, size or
  * boolean, or a matching /re/. */
 bool expect_value_matches(const char *want, const json_t *have);
+/* The value at a dotted path, or NULL. */
+const json_t *expect_path(const json_t *at, const char *path);
+/* "path=VALUE" or "path:=JSON" against an object (may be NULL). */
+bool expect_member_matches(const json_t *object, const char *word);
 void expect_fail(struct run_ctx *ctx, const struct script_expect *e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void run_file_events(struct run_ctx *ctx);

@@ -23,7 +23,7 @@ struct script_word {
     char *raw;   /* As written, for messages. */
     int line, col;
     enum word_form form;
-    bool raw_quoted; /* '...': a ${ inside stands as $${ in text, so every text is replaced alike. */
+    bool raw_quoted; /* '...': a ${ inside stands as $${ in text: all are replaced alike. */
 };
 
 struct script_words {
@@ -143,6 +143,10 @@ void script_free(struct script *s);
 
 /* Words joined by spaces as fmt writes them; for messages and logs. */
 void script_format_words(const struct script_words *words, struct strbuf *out);
+
+/* A value as it stands in "key=value", quoted when it must be; list: as one of several joined by
+ * commas.  Nothing in it is a ${x}. */
+void script_format_value(const char *value, bool list, struct strbuf *out);
 
 /* The property of that name, or NULL. */
 const struct script_prop *script_prop_find(const struct script_stmt *stmt, const char *name);

@@ -5,9 +5,12 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "scenarios/subst.h"
+#include "scenarios/pattern.h"
 #include "scenarios/run.h"
+#include "scenarios/subst.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -74,9 +77,14 @@ void nameset_free(struct nameset *set)
 
 /* ---- combinations of matrix values ---- */
 
+/* ${seed} is the seed of the run; words are tried with the first one. */
+static const char seed_name[] = "seed";
+
 struct combo {
     const struct script_axis *axes;
+    char seed[24];
     size_t len;
+    bool broken; /* A key that is used had an error, which has been told. */
     bool used[SCRIPT_MAX_KEYS];
     size_t at[SCRIPT_MAX_KEYS];
 };
@@ -99,17 +107,19 @@ static const char *combo_lookup(const void *opaque, const char *name)
             return c->axes[i].values[c->at[i]];
         }
     }
-    return NULL;
+    return strcmp(name, seed_name) == 0 ? c->seed : NULL;
 }
 
 static void combo_init(struct combo *c, const struct script_case *cas, const char *text)
 {
     *c = (struct combo){ .axes = cas->axes, .len = MIN(cas->axes_len, SCRIPT_MAX_KEYS) };
+    snprintf(c->seed, sizeof(c->seed), "%" PRIu64, cas->seed_first);
     struct subst_ref ref;
     for (size_t pos = 0; subst_next(text, &pos, &ref) == SUBST_REF;) {
         const struct script_axis *axis = axis_find(cas, ref.name, ref.len);
         if (axis != NULL && (size_t)(axis - cas->axes) < c->len) {
             c->used[axis - cas->axes] = true;
+            c->broken = c->broken || axis->len == 0;
         }
     }
 }
@@ -163,19 +173,15 @@ static int ref_col(const struct script_word *w, const struct subst_ref *ref)
 static void unknown_ref(struct check *ck, const struct script_word *w, const struct subst_ref *ref)
 {
     struct strbuf valid = { 0 };
-    const char *names[SCRIPT_MAX_KEYS + 1] = { NULL };
+    const char *names[SCRIPT_MAX_KEYS + 2] = { NULL };
     size_t n = MIN(ck->cas->axes_len, SCRIPT_MAX_KEYS);
     for (size_t i = 0; i < n; i++) {
         names[i] = ck->cas->axes[i].key;
     }
+    names[n] = seed_name;
     char *name = mem_strndup(ref->name, ref->len);
-    if (n == 0) {
-        strbuf_puts(&valid, "the case has no matrix");
-    } else {
-        strbuf_puts(&valid, "valid: ");
-        verb_list_names(names, name, &valid);
-    }
-    diag_add(ck->diag, w->line, ref_col(w, ref), "unknown ${%.100s}; %s", name,
+    verb_list_names(names, name, &valid);
+    diag_add(ck->diag, w->line, ref_col(w, ref), "unknown ${%.100s}; valid: %s", name,
              strbuf_str(&valid));
     free(name);
     strbuf_free(&valid);
@@ -193,7 +199,8 @@ bool check_refs(struct check *ck, const struct script_word *w)
                      (int)MIN(ref.len, 100), ref.name);
             return false;
         }
-        if (axis_find(ck->cas, ref.name, ref.len) == NULL) {
+        bool seed = ref.len == strlen(seed_name) && memcmp(ref.name, seed_name, ref.len) == 0;
+        if (!seed && axis_find(ck->cas, ref.name, ref.len) == NULL) {
             unknown_ref(ck, w, &ref);
             good = false;
         }
@@ -208,8 +215,11 @@ bool check_value(struct check *ck, const struct script_word *w, const char *text
 {
     struct combo c;
     combo_init(&c, ck->cas, text);
+    if (c.broken) {
+        return true;
+    }
     bool good = true;
-    size_t tried = 0;
+    size_t tried = 0, bytes = 0;
     do {
         struct strbuf out = { 0 }, with = { 0 };
         struct error err = ERROR_INIT;
@@ -222,9 +232,11 @@ bool check_value(struct check *ck, const struct script_word *w, const char *text
                      err.text, strbuf_str(&with));
             good = false;
         }
+        bytes += out.len;
         strbuf_free(&out);
         strbuf_free(&with);
-    } while (good && ++tried < SCRIPT_MAX_TRIED && combo_next(&c));
+        tried++;
+    } while (good && tried < SCRIPT_MAX_TRIED && bytes < SUBST_MAX && combo_next(&c));
     return good;
 }
 
@@ -350,8 +362,8 @@ static bool check_key(struct check *ck, const struct verb_def *def,
         good = check_value(ck, w, value, key, k->value, k->names);
     } else if ((def->flags & VERB_FREE_KEYS) == 0) {
         good = unknown_key(ck, def, w, key);
-    } else if (json) {
-        good = check_value(ck, w, value, key, VALUE_JSON, NULL);
+    } else if (!json && def->class == VERB_EXPECT && regex_is(value)) {
+        good = check_value(ck, w, value, key, VALUE_REGEX, NULL);
     }
     free(key);
     return good;
@@ -383,6 +395,21 @@ static bool check_required(struct check *ck, const struct verb_def *def,
     return true;
 }
 
+/* key:=JSON, wherever it stands. */
+static bool check_word_json(struct check *ck, const struct script_word *w)
+{
+    bool json;
+    const char *value;
+    size_t n = w->form == WORD_JSON ? lex_key(w->text, &json, &value) : 0;
+    if (n == 0 || !json) {
+        return true;
+    }
+    char *key = mem_strndup(w->text, MIN(n, 100));
+    bool good = check_value(ck, w, value, key, VALUE_JSON, NULL);
+    free(key);
+    return good;
+}
+
 static bool check_all_refs(struct check *ck, const struct script_words *words, bool subst)
 {
     bool good = true;
@@ -394,6 +421,7 @@ static bool check_all_refs(struct check *ck, const struct script_words *words, b
             diag_add(ck->diag, w->line, w->col, "a header takes no ${x}");
             good = false;
         }
+        good = good && check_word_json(ck, w);
     }
     return good;
 }
@@ -425,6 +453,10 @@ bool check_words(struct check *ck, const struct verb_def *def, const struct scri
 void check_axis(struct check *ck, const struct script_axis *axis, const struct script_word *w)
 {
     const struct script_case *c = ck->cas;
+    if (strcmp(axis->key, seed_name) == 0) {
+        diag_add(ck->diag, w->line, w->col, "${seed} is the seed of the run; headers: seed, seeds");
+        return;
+    }
     for (size_t i = 0; i < c->axes_len; i++) {
         if (&c->axes[i] != axis && strcmp(c->axes[i].key, axis->key) == 0) {
             diag_add(ck->diag, w->line, w->col, "the matrix has '%.100s' already", axis->key);
@@ -534,7 +566,8 @@ static bool header_allowed(struct check *ck, const struct verb_def *def,
 
 void check_header(struct check *ck, const struct verb_def *def, const struct script_header *h)
 {
-    if (!header_allowed(ck, def, h) || !check_words(ck, def, &h->words, 0, false, h->line, h->col)) {
+    if (!header_allowed(ck, def, h) ||
+        !check_words(ck, def, &h->words, 0, false, h->line, h->col)) {
         return;
     }
     struct script_case *c = ck->cas;

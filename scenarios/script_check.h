@@ -7,9 +7,11 @@
 #include "scenarios/verbs.h"
 
 enum {
+    SCRIPT_MAX_HEADERS = 256,  /* Of a case. */
     SCRIPT_MAX_KEYS = 64,      /* Of the matrix of a case. */
     SCRIPT_MAX_VALUES = 4096,  /* Of a matrix key. */
     SCRIPT_MAX_WORDS = 4096,   /* Of a statement. */
+    SCRIPT_MAX_EXPECTS = 256,  /* Of a statement. */
     SCRIPT_MAX_TRIED = 4096,   /* Combinations of values with which a word is tried. */
     SCRIPT_MAX_ID = 1000000000,
 };

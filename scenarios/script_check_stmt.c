@@ -10,6 +10,7 @@
 #include <string.h>
 
 static const char later[] = "'%s' is known but not available in this version";
+static const char sim_host[] = "'%s' needs `host sim`; this case has `host posix`";
 
 static uint32_t stmt_where(enum verb_id id)
 {
@@ -29,6 +30,12 @@ static void add_tag(struct check *ck, const char *tag, int line, int col)
     }
 }
 
+/* Column of the argument: "@name(". */
+static int prop_arg_col(const struct script_prop *prop)
+{
+    return prop->col + (int)strlen(prop->name) + 2;
+}
+
 /* The words of an argument "k=v k=v", which the caller frees. */
 static struct script_words prop_words(const struct script_prop *prop)
 {
@@ -41,7 +48,8 @@ static struct script_words prop_words(const struct script_prop *prop)
             words.at[words.len++] = (struct script_word){ .text = mem_strndup(p, n),
                                                           .raw = mem_strndup(p, n),
                                                           .line = prop->line,
-                                                          .col = prop->col };
+                                                          .col = prop_arg_col(prop) +
+                                                                 (int)(p - prop->arg) };
         }
         p += n;
     }
@@ -60,7 +68,7 @@ static void words_fini(struct script_words *words)
 static void prop_async(struct check *ck, const struct script_prop *prop)
 {
     struct script_word w = { .text = prop->arg, .raw = prop->arg, .line = prop->line,
-                             .col = prop->col };
+                             .col = prop_arg_col(prop) };
     if (check_refs(ck, &w) && check_value(ck, &w, w.text, "@async", VALUE_NAME, NULL)) {
         add_tag(ck, prop->arg, prop->line, prop->col);
     }
@@ -90,6 +98,8 @@ static void check_prop(struct check *ck, const struct script_prop *prop, uint32_
     } else if ((def->flags & where) == 0) {
         diag_add(ck->diag, prop->line, prop->col, "%s is not for this statement; it is for QMP "
                  "commands and io", name);
+    } else if ((def->flags & VERB_SIM_HOST) != 0 && ck->cas->host != HOST_SIM) {
+        diag_add(ck->diag, prop->line, prop->col, sim_host, name);
     } else if (strcmp(name, "@async") == 0) {
         prop_async(ck, prop);
     } else if (strcmp(name, "@model-only") == 0) {
@@ -146,7 +156,8 @@ static void stmt_fault_name(struct check *ck, const struct script_stmt *stmt)
     bool named = words->len > 3 && strchr(words->at[3].text, '=') == NULL;
     size_t most = named ? 4 : 3;
     if (release && !named) {
-        diag_add(ck->diag, stmt->line, stmt->col, "NAME is missing; usage: fault DISK release NAME");
+        diag_add(ck->diag, stmt->line, stmt->col,
+                 "NAME is missing; usage: fault DISK release NAME");
     } else if (words->len > most) {
         diag_add(ck->diag, words->at[most].line, words->at[most].col,
                  "fault %s takes no keys", words->at[2].text);
@@ -199,6 +210,16 @@ static void stmt_wait(struct check *ck, const struct script_stmt *stmt)
              near != NULL ? "'?" : "");
 }
 
+static void stmt_disk(struct check *ck, const struct script_stmt *stmt)
+{
+    bool from = words_have(&stmt->words, "from");
+    if (!from && !words_have(&stmt->words, "size")) {
+        diag_add(ck->diag, stmt->line, stmt->col, "disk needs size= or from=");
+    } else if (from && words_have(&stmt->words, "fill")) {
+        diag_add(ck->diag, stmt->line, stmt->col, "disk takes one of from= and fill=");
+    }
+}
+
 static void stmt_verb(struct check *ck, const struct verb_def *def, const struct script_stmt *stmt)
 {
     if ((def->flags & VERB_LATER) != 0) {
@@ -206,8 +227,7 @@ static void stmt_verb(struct check *ck, const struct verb_def *def, const struct
         return;
     }
     if ((def->flags & VERB_SIM_HOST) != 0 && ck->cas->host != HOST_SIM) {
-        diag_add(ck->diag, stmt->line, stmt->col, "'%s' needs `host sim`; this case has `host posix`",
-                 def->name);
+        diag_add(ck->diag, stmt->line, stmt->col, sim_host, def->name);
         return;
     }
     if (def->code == VERB_QMP) {
@@ -225,9 +245,8 @@ static void stmt_verb(struct check *ck, const struct verb_def *def, const struct
         stmt_load(ck, stmt);
     } else if (def->code == VERB_WAIT) {
         stmt_wait(ck, stmt);
-    } else if (def->code == VERB_DISK && !words_have(&stmt->words, "size") &&
-               !words_have(&stmt->words, "from")) {
-        diag_add(ck->diag, stmt->line, stmt->col, "disk needs size= or from=");
+    } else if (def->code == VERB_DISK) {
+        stmt_disk(ck, stmt);
     }
 }
 
@@ -319,11 +338,17 @@ static void expect_error_class(struct check *ck, const struct script_word *w, bo
     strbuf_free(&list);
 }
 
-static void expect_text(struct check *ck, const struct script_expect *e, size_t i, const char *usage)
+static void unexpected(struct check *ck, const struct script_word *w, const char *usage)
+{
+    diag_add(ck->diag, w->line, w->col, "unexpected '%.100s'; usage: %s", w->text, usage);
+}
+
+static void expect_text(struct check *ck, const struct script_expect *e, size_t i,
+                        const char *usage)
 {
     const struct script_word *w = &e->words.at[i];
     if (i + 1 < e->words.len) {
-        diag_add(ck->diag, w[1].line, w[1].col, "unexpected '%.100s'; usage: %s", w[1].text, usage);
+        unexpected(ck, w + 1, usage);
     } else if (w->form == WORD_REGEX) {
         check_value(ck, w, w->text, "", VALUE_REGEX, NULL);
     } else if (w->form != WORD_QUOTED) {
@@ -358,6 +383,8 @@ static void expect_one(struct check *ck, const struct verb_def *def, const struc
 {
     if (e->words.len == 0) {
         diag_add(ck->diag, e->line, e->col, "usage: %s", def->usage);
+    } else if (e->words.len > 1) {
+        unexpected(ck, &e->words.at[1], def->usage);
     } else if (expect_refs(ck, e)) {
         if (e->kind == EXPECT_OUTPUT) {
             expect_text(ck, e, 0, def->usage);

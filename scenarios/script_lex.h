@@ -32,7 +32,7 @@ struct lex {
     size_t n, pos;
     int line;         /* 1 first. */
     size_t line_from; /* Where it begins. */
-    char *tail;       /* Comment found at the end of the logical line, or NULL; taken by the caller. */
+    char *tail;       /* Comment at the end of the logical line, or NULL; the caller takes it. */
 };
 
 enum lex_mode {

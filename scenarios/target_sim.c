@@ -293,16 +293,22 @@ size_t target_sim_busy(const struct target *t)
     return ts->qmp_busy + io_shell_busy(ts->io);
 }
 
+void target_sim_allow_steps(struct target *t, uint64_t steps)
+{
+    struct target_sim *ts = sim_of(t);
+    ts->cfg.steps_max = ts->cfg.sim->sched.steps + steps;
+}
+
 static void release_run(void *opaque)
 {
     struct target_sim *ts = opaque;
     io_shell_release(ts->io);
 }
 
-int target_sim_release(struct target *t)
+int target_sim_release(struct target *t, bool rules)
 {
     struct target_sim *ts = sim_of(t);
-    if (!ts->cfg.posix_dir) {
+    if (rules && !ts->cfg.posix_dir) {
         const char *name;
         for (size_t i = 0; (name = host_sim_name(ts->host, i)) != NULL; i++) {
             disk_fault_clear(host_sim_disk(ts->host, name), NULL);

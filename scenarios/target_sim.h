@@ -29,9 +29,13 @@ struct host *target_sim_host(const struct target *t);
 int target_sim_in_coroutine(struct target *t, const char *name, void (*fn)(void *opaque),
                             void *opaque);
 
-/* Lets everything go that breakpoints hold, and all requests that hang by fault rules; the rules
+/* Lets everything go that breakpoints hold; with rules also what hangs by fault rules, all of which
  * are gone then. */
-int target_sim_release(struct target *t);
+int target_sim_release(struct target *t, bool rules);
+
+/* Allows that many more steps from now on: a case that has used up its own is torn down all the
+ * same. */
+void target_sim_allow_steps(struct target *t, uint64_t steps);
 
 /* io commands and aio requests in flight, and QMP commands. */
 size_t target_sim_busy(const struct target *t);

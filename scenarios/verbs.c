@@ -376,16 +376,29 @@ static void help_key_value(const struct verb_key *k, struct strbuf *out)
     }
 }
 
-static void help_key(const struct verb_key *k, struct strbuf *out)
+/* Appends words, the first line at column `at`, further ones indented, none over 100 columns. */
+static void put_wrapped(const char *text, size_t at, size_t indent, struct strbuf *out)
 {
-    size_t from = out->len;
-    strbuf_printf(out, "  %s=", k->name);
-    help_key_value(k, out);
-    size_t width = out->len - from;
-    strbuf_printf(out, "%*s%s", width < 30 ? (int)(30 - width) : 2, "", k->help);
-    if (k->required && k->kinds == 0) {
-        strbuf_puts(out, " (required)");
+    for (const char *p = text; *p != '\0';) {
+        size_t n = strcspn(p, " ");
+        if (p > text && at + 1 + n > 100) {
+            strbuf_printf(out, "\n%*s", (int)indent, "");
+            at = indent;
+        } else if (p > text) {
+            strbuf_putc(out, ' ');
+            at++;
+        }
+        strbuf_add(out, p, n);
+        at += n;
+        p += n;
+        p += strspn(p, " ");
     }
+    strbuf_putc(out, '\n');
+}
+
+static void key_text(const struct verb_key *k, struct strbuf *out)
+{
+    strbuf_puts(out, k->help);
     const char *sep = "; only of ";
     for (int i = 0; k->kinds != 0 && i < FAULT_KINDS; i++) {
         if ((k->kinds & 1u << i) != 0) {
@@ -393,15 +406,32 @@ static void help_key(const struct verb_key *k, struct strbuf *out)
             sep = ", ";
         }
     }
-    if (k->required && k->kinds != 0) {
-        strbuf_puts(out, " (required there)");
+    if (k->required) {
+        strbuf_puts(out, k->kinds == 0 ? " (required)" : " (required there)");
     }
-    strbuf_putc(out, '\n');
+}
+
+static void help_key(const struct verb_key *k, struct strbuf *out)
+{
+    enum { COLUMN = 32 };
+    struct strbuf text = { 0 };
+    size_t from = out->len;
+    strbuf_printf(out, "    %s=", k->name);
+    help_key_value(k, out);
+    size_t width = out->len - from;
+    if (width + 1 > COLUMN) {
+        strbuf_printf(out, "\n%*s", COLUMN, "");
+    } else {
+        strbuf_printf(out, "%*s", (int)(COLUMN - width), "");
+    }
+    key_text(k, &text);
+    put_wrapped(strbuf_str(&text), COLUMN, COLUMN, out);
+    strbuf_free(&text);
 }
 
 static void help_where(uint32_t flags, struct strbuf *out)
 {
-    const char *sep = "of: ";
+    const char *sep = "    of: ";
     static const struct {
         uint32_t flag;
         const char *text;
@@ -431,10 +461,10 @@ static void help_def(const struct verb_def *v, struct strbuf *out)
     }
     help_where(v->flags, out);
     if ((v->flags & VERB_SIM_HOST) != 0) {
-        strbuf_puts(out, "needs: host sim\n");
+        strbuf_puts(out, "    needs: host sim\n");
     }
     if ((v->flags & VERB_LATER) != 0) {
-        strbuf_puts(out, "known, but not available in this version\n");
+        strbuf_puts(out, "    known, but not available in this version\n");
     }
 }
 
@@ -469,9 +499,12 @@ void verb_reference(struct strbuf *out)
                   { VERB_REASON, "Reasons of @model-only" }, { VERB_EXPECT, "Expectations" } };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         strbuf_printf(out, "%s### %s\n\n```\n", i > 0 ? "\n" : "", parts[i].title);
+        bool first = true;
         for (const struct verb_def *v = verbs_all; v->name != NULL; v++) {
             if (v->class == parts[i].class) {
+                strbuf_puts(out, first ? "" : "\n");
                 help_def(v, out);
+                first = false;
             }
         }
         strbuf_puts(out, "```\n");

@@ -35,7 +35,7 @@ static const struct verb_key disk_keys[] = {
     { "capacity", VALUE_SIZE_POS, NULL, false, 0,
       "bytes that can be allocated before ENOSPC (no limit)" },
     { "profile", VALUE_CHOICE, profiles, false, 0, "how long requests take (null: no time)" },
-    { "latency", VALUE_DURATION, NULL, false, 0, "time of every read and write, for the profile's" },
+    { "latency", VALUE_DURATION, NULL, false, 0, "time of each read and write, for the profile's" },
     { "from", VALUE_PATH, NULL, false, 0,
       "real file under the disk, never written to; relative to the folder of the script" },
     { "fill", VALUE_BYTE, NULL, false, 0, "every byte at the beginning (0)" },
@@ -77,7 +77,8 @@ static const struct verb_arg load_args[] = {
 
 static const struct verb_key fault_keys[] = {
     { "name", VALUE_NAME, NULL, false, 0, "for clear and release" },
-    { "op", VALUE_CHOICES, disk_ops, false, 0, "operations that match (those natural to the kind)" },
+    { "op", VALUE_CHOICES, disk_ops, false, 0,
+      "operations that match (those natural to the kind)" },
     { "at", VALUE_RANGE, NULL, false, 0, "bytes that a request must touch (the whole disk)" },
     { "nth", VALUE_UINT_POS, NULL, false, 0, "fires from the nth match on (1)" },
     { "count", VALUE_COUNT, NULL, false, 0, "how many times: N (1) or forever" },
@@ -99,7 +100,8 @@ static const struct verb_arg fault_args[] = {
 };
 
 const struct verb_key verbs_fail_keys[] = {
-    { "nth", VALUE_UINT_POS, NULL, false, 0, "the nth request that the statement causes (1)" },
+    { "nth", VALUE_UINT_POS, NULL, false, 0,
+      "the nth request to a disk (1); every disk counts for itself" },
     { "errno", VALUE_ERRNO, NULL, false, 0, "the error (EIO)" },
     { "op", VALUE_CHOICES, disk_ops, false, 0, "only these operations count (all)" },
     { "disk", VALUE_NAME, NULL, false, 0, "only requests of this disk (every disk)" },
@@ -110,7 +112,8 @@ static const struct verb_arg power_args[] = { { "cut|on", VALUE_CHOICE, cut_on, 
 static const struct verb_arg run_args[] = { { "DURATION|idle", VALUE_RUN, NULL, false }, { 0 } };
 static const struct verb_arg tag_args[] = { { "TAG", VALUE_NAME, NULL, false }, { 0 } };
 static const struct verb_key within_keys[] = {
-    { "within", VALUE_DURATION, NULL, false, 0, "virtual time after which it has failed (no limit)" },
+    { "within", VALUE_DURATION, NULL, false, 0,
+      "virtual time after which it has failed (no limit)" },
     { 0 },
 };
 static const struct verb_arg clock_args[] = {
@@ -182,13 +185,14 @@ const struct verb_def verbs_all[] = {
     /* Structure. */
     { "case", VERB_STRUCTURE, 0, 0, name_args, NULL, "case NAME",
       "begins a case; its name is unique in the file", NULL },
-    { "end", VERB_STRUCTURE, 0, 0, NULL, NULL, "end", "ends a block, or the case (optional)", NULL },
+    { "end", VERB_STRUCTURE, 0, 0, NULL, NULL, "end",
+      "ends a block, or the case (optional)", NULL },
 
     /* Headers. */
     { "matrix", VERB_HEADER, 0, VERB_FREE_KEYS, NULL, NULL, "matrix KEY=VALUE,VALUE... ...",
       "runs the case once for every combination of values; ${KEY} is the value",
-      "Several keys, on one line or on several, give the cross product; the first one varies\n"
-      "slowest.  A value with a comma or a space is quoted: matrix opt=\"a,b\",c\n" },
+      "    Several keys, on one line or on several, give the cross product; the first one varies\n"
+      "    slowest.  A value with a comma or a space is quoted: matrix opt=\"a,b\",c\n" },
     { "seed", VERB_HEADER, 0, VERB_ONCE, seed_args, NULL, "seed N", "runs with seed N", NULL },
     { "seeds", VERB_HEADER, 0, VERB_ONCE, seeds_args, NULL, "seeds A..B",
       "runs once with every seed from A to B", NULL },
@@ -196,7 +200,7 @@ const struct verb_def verbs_all[] = {
       "skips the case where one of these features is missing", NULL },
     { "quirk", VERB_HEADER, 0, 0, quirk_args, NULL, "quirk qemu<=VERSION \"TEXT\"",
       "a known difference of the reference; the simulated target is not excused",
-      "The condition is qemu, one of < <= = >= >, and a version.\n" },
+      "    The condition is qemu, one of < <= = >= >, and a version.\n" },
     { "timeout", VERB_HEADER, 0, VERB_ONCE, timeout_args, timeout_keys,
       "timeout DURATION [steps=N]", "limits virtual time and steps of a run", NULL },
     { "group", VERB_HEADER, 0, VERB_FREE_WORDS, name_args, NULL, "group NAME...",
@@ -206,8 +210,8 @@ const struct verb_def verbs_all[] = {
       NULL },
     { "schedule", VERB_HEADER, 0, VERB_ONCE, schedule_args, NULL, "schedule fifo|seeded",
       "order of runnable coroutines: oldest first, or drawn from the seed",
-      "Without it, fifo when the case has no seed of its own and none is given, otherwise "
-      "seeded.\n" },
+      "    Without it, fifo when the case has no seed of its own and none is given, otherwise\n"
+      "    seeded.\n" },
     { "args", VERB_HEADER, 0, VERB_LATER | VERB_FREE_WORDS, NULL, NULL, "args WORD...",
       "the command line of both targets", NULL },
     { "explore", VERB_HEADER, 0, VERB_LATER | VERB_FREE_WORDS, NULL, NULL,
@@ -228,8 +232,8 @@ const struct verb_def verbs_all[] = {
       "starts guest I/O in the background; `wait TAG` ends it", NULL },
     { "fault", VERB_STATEMENT, VERB_FAULT, VERB_SIM_HOST, fault_args, fault_keys,
       "fault DISK KIND [KEY=VALUE...]", "adds a fault rule to a disk, or takes rules away",
-      "  fault DISK clear [NAME]   takes the rules of that name away, or all\n"
-      "  fault DISK release NAME   lets the requests that hang by that rule go on\n" },
+      "    fault DISK clear [NAME]   takes the rules of that name away, or all\n"
+      "    fault DISK release NAME   lets the requests that hang by that rule go on\n" },
     { "power", VERB_STATEMENT, VERB_POWER, VERB_SIM_HOST, power_args, NULL, "power cut|on",
       "cuts the power of the whole world, or gives it back with an empty block layer", NULL },
     { "run", VERB_STATEMENT, VERB_RUN, 0, run_args, NULL, "run DURATION|idle",
@@ -238,10 +242,10 @@ const struct verb_def verbs_all[] = {
       "runs until that load or @async statement has ended", NULL },
     { "clock", VERB_STATEMENT, VERB_CLOCK, 0, clock_args, NULL, "clock advance DURATION",
       "lets virtual time pass in which no load and no @async statement is in progress",
-      "It is `run DURATION` with the promise, which is checked, that the world is at rest.\n" },
+      "    It is `run DURATION` with the promise, which is checked, that the world is at rest.\n" },
     { "iothread", VERB_STATEMENT, VERB_IOTHREAD, 0, name_args, NULL, "iothread NAME",
       "makes an iothread", NULL },
-    { "export", VERB_STATEMENT, VERB_EXPORT, 0, export_args, NULL, "export NAME PATH",
+    { "export", VERB_STATEMENT, VERB_EXPORT, VERB_SIM_HOST, export_args, NULL, "export NAME PATH",
       "writes what a disk holds to a real file in the work directory", NULL },
     { "partition", VERB_STATEMENT, VERB_PARTITION, VERB_LATER | VERB_FREE_WORDS, NULL, NULL,
       "partition LINK", "cuts a simulated network link", NULL },
@@ -259,18 +263,19 @@ const struct verb_def verbs_all[] = {
     { "output", VERB_EXPECT, EXPECT_OUTPUT, VERB_ON_IO, NULL, NULL, "output \"TEXT\"|/RE/",
       "what an io command printed", NULL },
     { "event", VERB_EXPECT, EXPECT_EVENT, ANY | VERB_FREE_KEYS, event_args, event_keys,
-      "event NAME [KEY=VALUE...] [within=DURATION]", "the event comes, after those before it",
-      NULL },
+      "event NAME [KEY=VALUE...] [within=DURATION]",
+      "the event comes, after those that were expected before it", NULL },
     { "no-event", VERB_EXPECT, EXPECT_NO_EVENT, ANY | VERB_FREE_KEYS, event_args, NULL,
       "no-event NAME [KEY=VALUE...]", "the statement causes no such event", NULL },
     { "data", VERB_EXPECT, EXPECT_DATA, ANY, data_args, data_keys,
       "data NODE OFFSET+LENGTH is|in PATTERN [per=SIZE]", "what a node holds", NULL },
     { "node", VERB_EXPECT, EXPECT_NODE, ANY | VERB_FREE_KEYS, name_args, NULL,
-      "node NAME [KEY=VALUE...]", "members of the node's entry in query-named-block-nodes, or opt.X",
+      "node NAME [KEY=VALUE...]",
+      "members of the node's entry in query-named-block-nodes, or opt.X",
       NULL },
     { "graph", VERB_EXPECT, EXPECT_GRAPH, ANY, graph_args, NULL,
       "graph PARENT -CHILD-> NODE [frozen]", "the node is that child of the parent",
-      "The last word is written with its brackets: graph top -backing-> base [frozen]\n" },
+      "    The last word is written with its brackets: graph top -backing-> base [frozen]\n" },
     { "job", VERB_EXPECT, EXPECT_JOB, ANY | VERB_LATER | VERB_FREE_WORDS, NULL, NULL,
       "job ID KEY=VALUE...", "members of the job's entry in query-jobs", NULL },
     { "check", VERB_EXPECT, EXPECT_CHECK, ANY | VERB_LATER | VERB_FREE_WORDS, NULL, NULL,
@@ -281,7 +286,8 @@ const struct verb_def verbs_all[] = {
     /* Properties. */
     { "@async", VERB_PROPERTY, 0, VERB_ON_COMMAND | VERB_ON_IO, NULL, NULL, "@async(TAG)",
       "does not wait for the end; `wait TAG` does, and expectations are judged then", NULL },
-    { "@fail", VERB_PROPERTY, 0, VERB_ON_COMMAND | VERB_ON_IO, NULL, verbs_fail_keys,
+    { "@fail", VERB_PROPERTY, 0, VERB_ON_COMMAND | VERB_ON_IO | VERB_SIM_HOST, NULL,
+      verbs_fail_keys,
       "@fail(KEY=VALUE...)", "one request to a disk that the statement causes fails", NULL },
     { "@model-only", VERB_PROPERTY, 0, ANY, NULL, NULL, "@model-only(REASON)",
       "left out on the real QEMU", NULL },

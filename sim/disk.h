@@ -21,7 +21,8 @@
  *     a second CHOICE_TEAR; 2 any subset, by one CHOICE_TEAR of 2 a unit.  Of a change of more
  *     than DISK_TEAR_MAX units that many runs of units are torn.  A size change is never torn;
  *   - a kept write does not grow the disk: where it lies beyond a size whose growth was lost it is
- *     lost too.  A durable write makes the size changes before it durable.
+ *     lost too.  A size change is always volatile at first, also on a disk without a cache (it
+ *     is the host's file system that keeps it); FUA makes those before it durable;
  *   - requests that a fault holds or fails leave nothing.
  *
  * The volatile log holds at most cache_bytes of direct writes, DISK_HOST_CACHE bytes of others
@@ -122,8 +123,9 @@ int disk_fault_clear(struct disk *d, const char *name);
 /* Rules in order, for reports. */
 const struct fault_rule *disk_faults(const struct disk *d);
 
-/* Power.  Emits TRACE_POWER with the disk's actor.  cut: settles what survives, fails requests in flight with -EIO and all later ones with
- * -ENODEV until power_on.  Rules stay; hanging requests are let go (and fail). */
+/* Power.  Emits TRACE_POWER with the disk's actor.  cut: settles what survives, fails requests in
+ * flight with -EIO and all later ones with -ENODEV until power_on.  Rules stay; hanging requests
+ * are let go (and fail). */
 void disk_power_cut(struct disk *d);
 void disk_power_on(struct disk *d);
 

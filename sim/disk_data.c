@@ -51,12 +51,16 @@ static int check_room(const struct disk *d, uint64_t offset, uint64_t bytes)
     return 0;
 }
 
-/* Makes page n one of the maps if it comes from the base; its contents stay. */
-static int load_from_base(struct disk *d, uint64_t n)
+/* Makes page n one of the maps if it comes from the base; its contents stay.  zero: only when it
+ * may hold something. */
+static int load_from_base(struct disk *d, uint64_t n, bool zero)
 {
     struct page p = store_get(&d->store, n);
     enum page_state s = page_state(p);
     if ((s != PAGE_ABSENT && s != PAGE_BASE) || n * DISK_PAGE >= d->store.base_limit) {
+        return 0;
+    }
+    if (zero && fill_is_zero(store_fill(&d->store, p, 0))) {
         return 0;
     }
     struct page loaded;
@@ -68,15 +72,15 @@ static int load_from_base(struct disk *d, uint64_t n)
 }
 
 /* Loads the pages that a change of the range covers only in part. */
-static int load_edges(struct disk *d, uint64_t offset, uint64_t bytes)
+static int load_edges(struct disk *d, uint64_t offset, uint64_t bytes, bool zero)
 {
     uint64_t end = offset + bytes;
     int ret = 0;
     if (offset % DISK_PAGE || bytes < DISK_PAGE) {
-        ret = load_from_base(d, offset / DISK_PAGE);
+        ret = load_from_base(d, offset / DISK_PAGE, zero);
     }
     if (ret == 0 && end % DISK_PAGE) {
-        ret = load_from_base(d, end / DISK_PAGE);
+        ret = load_from_base(d, end / DISK_PAGE, zero);
     }
     return ret;
 }
@@ -126,13 +130,13 @@ int disk_data_write(struct disk *d, uint64_t offset, const struct iobuf *buf, si
         ret = check_room(d, offset, bytes);
     }
     if (ret == 0 && d->store.base) {
-        ret = load_edges(d, offset, bytes);
+        ret = load_edges(d, offset, bytes, false);
     }
     if (ret < 0) {
         return ret;
     }
     if (offset + bytes > d->size) {
-        ret = disk_data_resize(d, offset + bytes, flags);
+        ret = disk_data_resize(d, offset + bytes, flags | DISK_DATA_HOST);
         CHECK(ret == 0);
     }
     log_open(d, DISK_WRITE, offset, bytes, 0, flags);
@@ -168,13 +172,13 @@ int disk_data_zero(struct disk *d, uint64_t offset, uint64_t bytes, bool unmap, 
     if (bytes == 0) {
         return 0;
     }
-    int ret = d->store.base ? load_edges(d, offset, bytes) : 0;
+    int ret = d->store.base ? load_edges(d, offset, bytes, true) : 0;
     if (ret < 0) {
         return ret;
     }
     uint64_t end = offset + bytes;
     if (end > d->size) {
-        ret = disk_data_resize(d, end, flags);
+        ret = disk_data_resize(d, end, flags | DISK_DATA_HOST);
         CHECK(ret == 0);
     }
     log_open(d, unmap ? DISK_DISCARD : DISK_ZERO, offset, bytes, 0, flags);
@@ -205,7 +209,7 @@ int disk_data_resize(struct disk *d, uint64_t size, uint32_t flags)
     if (size < old) {
         uint64_t first = (size + DISK_PAGE - 1) / DISK_PAGE;
         uint64_t last = (old + DISK_PAGE - 1) / DISK_PAGE;
-        if (size % DISK_PAGE && store_get(&d->store, size / DISK_PAGE).key & 7) {
+        if (size % DISK_PAGE && page_is_data(store_get(&d->store, size / DISK_PAGE))) {
             zero_part(d, size, DISK_PAGE - size % DISK_PAGE);
         }
         for (uint64_t n = store_next_mapped(&d->store, first, last); n < last;

@@ -36,6 +36,7 @@ static void entry_make_durable(struct disk_log *l, struct disk_log_entry *e)
         c->used -= entry_cost(e);
         e->durable = true;
         l->volatiles--;
+        l->resizes -= e->op == DISK_RESIZE;
     }
 }
 
@@ -45,7 +46,6 @@ static void drop_oldest(struct disk_log *l, struct block_pool *pool)
     CHECK(l->tail < l->head);
     struct disk_log_entry *e = disk_log_at(l, l->tail);
     entry_make_durable(l, e);
-    l->resizes -= e->op == DISK_RESIZE;
     for (uint32_t i = 0; i < e->pages; i++) {
         page_release(pool, *disk_log_page(l, l->page_tail++));
     }
@@ -96,6 +96,7 @@ void disk_log_open(struct disk_log *l, enum disk_op op, uint64_t offset, uint64_
                    uint64_t aux, enum disk_log_class class, bool durable)
 {
     CHECK(!l->open && l->head - l->tail <= DISK_LOG_ENTRIES);
+    l->forced = durable;
     if (class == DISK_LOG_DISK && l->cache[class].limit == 0) {
         durable = true;
     }
@@ -109,8 +110,8 @@ void disk_log_open(struct disk_log *l, enum disk_op op, uint64_t offset, uint64_
     *e = (struct disk_log_entry){ .offset = offset, .bytes = bytes, .aux = aux,
                                   .op = (uint8_t)op, .class = (uint8_t)class,
                                   .durable = durable };
-    l->resizes += op == DISK_RESIZE;
     if (!durable) {
+        l->resizes += op == DISK_RESIZE;
         l->cache[class].used += entry_cost(e);
         l->volatiles++;
     }
@@ -130,16 +131,29 @@ void disk_log_push(struct disk_log *l, struct block_pool *pool, struct page old)
     disk_log_at(l, l->head - 1)->pages++;
 }
 
-/* The oldest volatile entries of a class become durable until the rest fits its cache. */
-static void class_evict(struct disk_log *l, enum disk_log_class class)
+/* The oldest volatile entries of a class become durable until the rest fits its cache.  True when
+ * there were any. */
+static bool class_evict(struct disk_log *l, enum disk_log_class class)
 {
     struct disk_log_cache *c = &l->cache[class];
+    bool any = c->used > c->limit;
     while (c->used > c->limit) {
         c->cursor = MAX(c->cursor, l->tail);
         CHECK(c->cursor < l->head);
         struct disk_log_entry *e = disk_log_at(l, c->cursor++);
         if (e->class == class) {
             entry_make_durable(l, e);
+        }
+    }
+    return any;
+}
+
+/* Size changes become durable: a durable change rests on them. */
+static void settle_sizes(struct disk_log *l)
+{
+    for (uint64_t e = l->tail; l->resizes && e < l->head; e++) {
+        if (disk_log_at(l, e)->op == DISK_RESIZE) {
+            entry_make_durable(l, disk_log_at(l, e));
         }
     }
 }
@@ -150,12 +164,12 @@ void disk_log_close(struct disk_log *l, struct block_pool *pool)
         return;
     }
     l->open = false;
-    class_evict(l, (enum disk_log_class)disk_log_at(l, l->head - 1)->class);
-    if (disk_log_at(l, l->head - 1)->durable && l->resizes) {
-        disk_log_settle_sizes(l, pool);
+    const struct disk_log_entry *e = disk_log_at(l, l->head - 1);
+    if (class_evict(l, (enum disk_log_class)e->class) || l->forced) {
+        settle_sizes(l);
     }
     drop_durable(l, pool);
-    while (l->head - l->tail > DISK_LOG_ENTRIES - 1 || l->page_head - l->page_tail > DISK_LOG_PAGES) {
+    while (l->head - l->tail >= DISK_LOG_ENTRIES || l->page_head - l->page_tail > DISK_LOG_PAGES) {
         drop_oldest(l, pool);
         drop_durable(l, pool);
     }
@@ -166,17 +180,6 @@ void disk_log_settle(struct disk_log *l, struct block_pool *pool, uint64_t end)
     CHECK(!l->open && end <= l->head);
     while (l->tail < end) {
         drop_oldest(l, pool);
-    }
-    drop_durable(l, pool);
-}
-
-void disk_log_settle_sizes(struct disk_log *l, struct block_pool *pool)
-{
-    CHECK(!l->open);
-    for (uint64_t e = l->tail; l->resizes && e < l->head; e++) {
-        if (disk_log_at(l, e)->op == DISK_RESIZE) {
-            entry_make_durable(l, disk_log_at(l, e));
-        }
     }
     drop_durable(l, pool);
 }

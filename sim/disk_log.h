@@ -39,7 +39,8 @@ struct disk_log {
     uint64_t head, tail;             /* Next entry; oldest entry. */
     uint64_t page_head, page_tail;
     bool open;
-    uint64_t resizes;   /* Resize entries in the log. */
+    bool forced;        /* The open entry is durable by force (FUA). */
+    uint64_t resizes;   /* Volatile resize entries. */
     uint64_t volatiles; /* Entries not durable. */
     struct disk_log_cache {
         uint64_t limit, used; /* Bytes. */
@@ -50,7 +51,9 @@ struct disk_log {
 void disk_log_init(struct disk_log *l, uint64_t cache_bytes);
 void disk_log_fini(struct disk_log *l, struct block_pool *pool);
 
-/* Begins an entry, when one is needed: a durable change over an empty log needs none. */
+/* Begins an entry, when one is needed: a durable change over an empty log needs none.  durable: by
+ * force, and what it rests on (size changes) with it; a direct write on a disk without cache is
+ * durable too, but not the size change before it. */
 void disk_log_open(struct disk_log *l, enum disk_op op, uint64_t offset, uint64_t bytes,
                    uint64_t aux, enum disk_log_class class, bool durable);
 /* The former value of a page of the open entry; takes the reference over. */
@@ -59,8 +62,6 @@ void disk_log_close(struct disk_log *l, struct block_pool *pool);
 
 /* Everything older than entry `end` becomes durable. */
 void disk_log_settle(struct disk_log *l, struct block_pool *pool, uint64_t end);
-/* Size changes in the log become durable: a durable write rests on them. */
-void disk_log_settle_sizes(struct disk_log *l, struct block_pool *pool);
 
 static inline struct disk_log_entry *disk_log_at(const struct disk_log *l, uint64_t e)
 {

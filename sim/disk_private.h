@@ -8,7 +8,6 @@
 /* A request; lives on the stack of its coroutine from entry to return. */
 struct disk_req {
     struct disk_req *prev, *next; /* In flight, in the order of beginning. */
-    struct disk *disk;
     struct timer timer;
     struct co *co; /* The coroutine while it waits, else NULL. */
     enum disk_op op;

@@ -25,7 +25,9 @@ static const struct disk_profile profiles[] = {
       .trim_ns = 100000, .jitter_ns = 35000, .kib_ns = 2000 },
     { .name = "hdd", .channels = 1, .seeks = true, .read_ns = 50000, .write_ns = 50000,
       .flush_ns = 4000000, .trim_ns = 100000, .kib_ns = 8138 },
-    { .name = "rdma", .channels = 0, .read_ns = 90000, .write_ns = 90000, .flush_ns = 90000,
+    /* As measured in 2017 on a network disk: 90 us alone, 111,000 requests a second and 140 us
+     * each at depth 16. */
+    { .name = "rdma", .channels = 10, .read_ns = 86000, .write_ns = 86000, .flush_ns = 90000,
       .trim_ns = 90000, .jitter_ns = 9000, .kib_ns = 80 },
     { .name = "tcp", .channels = 0, .read_ns = 250000, .write_ns = 250000, .flush_ns = 250000,
       .trim_ns = 250000, .jitter_ns = 50000, .kib_ns = 820 },

@@ -10,8 +10,8 @@
  *   torn        a write stores a part of its atomic units (CHOICE_TEAR) and then fails with errno
  *   lost        a write reports success and stores nothing
  *   misdirect   a read or write goes to another place: `target`, or one chosen by CHOICE_DAMAGE
- *   short       transfers only the first `bytes`, then fails with errno (host files see a short count
- *               when the rule names no errno, and go on with the rest as a request of its own)
+ *   short       transfers only the first `bytes`, then fails with errno (host files see a short
+ *               count when the rule names no errno, and go on with the rest as another request)
  *   delay       takes delay_ns longer
  *   hang        does not complete until the rule is released
  *   lie         a flush reports success and makes nothing durable; a write loses its FUA

@@ -29,7 +29,7 @@ enum host_lock { HOST_UNLOCK, HOST_LOCK_SHARED, HOST_LOCK_EXCLUSIVE };
 struct host_info {
     uint64_t size;
     uint32_t request_align; /* Offsets, lengths: 1 unless direct. */
-    uint32_t memory_align;
+    uint32_t memory_align;  /* Of the caller's memory; 1: both hosts bounce what they must. */
     bool can_discard, can_zero;
     uint64_t allocated; /* Bytes on the host ("actual-size"). */
 };
@@ -73,7 +73,9 @@ struct host_file {
     struct host *host;
 };
 
-/* A simulated directory.  Files made through it (host create) get cfg but for their size. */
+/* A simulated directory.  It is flat: a name has no '/' (a leading "./" is ignored).  The length
+ * of a file is kept to the byte whatever its disk's sectors are.  Files made through it (host
+ * create) get cfg but for their size. */
 struct host *host_sim_create(struct sim *s, const struct disk_config *cfg);
 
 /* Puts a disk into the directory under its name; the host takes it over.  Errors: -EEXIST. */
@@ -84,7 +86,10 @@ struct disk *host_sim_disk(struct host *h, const char *path);
 const char *host_sim_name(struct host *h, size_t i);
 
 /* Power for the whole host.  Creations, removals and renames since the last flush of any file may
- * be lost (CHOICE_KEEP); disks as disk_power_cut.  While off, every operation fails with -EIO. */
+ * be lost (a CHOICE_KEEP of 2 each: 0 lost, 1 kept; the directory keeps a journal, so after the
+ * first that is lost all later ones are); disks as disk_power_cut.  While off, every operation
+ * fails with -EIO, and files that were open then do so for ever: they can only be closed.  Their
+ * locks are gone at the cut. */
 void host_sim_power_cut(struct host *h);
 void host_sim_power_on(struct host *h);
 bool host_sim_is_on(const struct host *h);

@@ -66,6 +66,13 @@ static uint8_t *memory_at(const struct iobuf *b, struct cursor *c, size_t at, si
     return (uint8_t *)v->iov_base + in;
 }
 
+void *iobuf_memory(const struct iobuf *b, size_t at, size_t *run)
+{
+    struct cursor c = { 0 };
+    CHECK(at < b->len);
+    return b->fill.kind == FILL_NONE ? memory_at(b, &c, at, b->len - at, run) : NULL;
+}
+
 void iobuf_copy_out(const struct iobuf *b, size_t at, void *dst, size_t n)
 {
     CHECK(at <= b->len && n <= b->len - at);

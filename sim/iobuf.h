@@ -1,7 +1,8 @@
 /* The data of one request: memory, or a fill that stands for it.
  *
  * One struct travels from the guest to the disk.  A buffer is a window [skip, skip + len) of a
- * list of iovecs.  The iovecs and their memory are the caller's and outlive the request.
+ * list of iovecs.  The iovecs and their memory are the caller's and outlive the request.  `fill`
+ * describes the contents from the start of the window (iobuf_slice moves it along).
  *
  * Write: `fill.kind != FILL_NONE` says what the data is and iov may then be NULL; a driver that
  * needs the bytes calls iobuf_to_mem.  Otherwise the bytes are in iov.
@@ -34,6 +35,10 @@ struct iobuf iobuf_iov(const struct iovec *iov, int count, size_t len);
 struct iobuf iobuf_fill(struct fill f, size_t len);
 /* The part [skip, skip + len) of b, sharing its memory. */
 struct iobuf iobuf_slice(const struct iobuf *b, size_t skip, size_t len);
+
+/* The memory at position at < len, *run bytes of which lie together; NULL when a fill stands for
+ * the bytes. */
+void *iobuf_memory(const struct iobuf *b, size_t at, size_t *run);
 
 /* Copies out of b: n bytes from position at.  Expands a fill. */
 void iobuf_copy_out(const struct iobuf *b, size_t at, void *dst, size_t n);

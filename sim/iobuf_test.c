@@ -33,6 +33,13 @@ static void test_copy_through_pieces(void **state)
     assert_memory_equal(out, "567", 3);
     iobuf_copy_in(&t, 1, "X", 1);
     assert_int_equal(p[6], 'X');
+    size_t run;
+    assert_ptr_equal(iobuf_memory(&t, 0, &run), p + 5);
+    assert_int_equal(run, 3);
+    assert_ptr_equal(iobuf_memory(&b, 2, &run), p + 2);
+    assert_int_equal(run, 3);
+    struct iobuf f = iobuf_fill(FILL_ZERO, 1);
+    assert_null(iobuf_memory(&f, 0, &run));
     iobuf_set(&s, 0, fill_byte('z'), 8);
     assert_memory_equal(p, "0123zzzzzzzzcdef", 16);
 }

@@ -1,0 +1,41 @@
+/* Benchmarks: works of our own beside the same work on a yardstick.
+ *
+ * Every figure is a ratio in which more is better, the median of interleaved pairs in one run, so
+ * it holds on a noisy machine.  The measured path is that of the suites: request tracking,
+ * accounting, trace hash.
+ */
+#ifndef APP_BENCH_H
+#define APP_BENCH_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A world with one node to load, for works that run in this process. */
+struct bench_world_config {
+    const char *profile;   /* Of the disk below raw; NULL: null-co instead of a disk. */
+    int64_t latency_ns;    /* Of the disk; -1: the profile's. */
+    uint64_t size;         /* Bytes. */
+    bool reference;        /* The reference image checks every request. */
+    bool hashing;          /* The trace is hashed. */
+};
+
+struct bench_world;
+struct bench_world *bench_world_create(const struct bench_world_config *cfg);
+/* Runs a load of count requests of 4 KiB, depth 16, over region bytes; random writes, else
+ * sequential ones.  Returns wall nanoseconds; *virt_ns (may be NULL): virtual ones. */
+int64_t bench_world_load(struct bench_world *w, uint64_t count, uint64_t region, bool random,
+                         int64_t *virt_ns);
+/* Writes 4 KiB of real bytes at each of count places, spread over the whole node. */
+void bench_world_scatter(struct bench_world *w, uint64_t count);
+void bench_world_destroy(struct bench_world *w);
+
+/* Requests a second that `qemu-img bench` does on raw over null-co with that latency: writes of
+ * 4 KiB, depth 16.  Negative when it is not installed or failed. */
+double bench_qemu_img(uint64_t count, uint64_t latency_ns);
+
+/* Wall seconds of one run of a program, output thrown away.  Negative when it failed. */
+double bench_process(const char *const *argv);
+
+#endif

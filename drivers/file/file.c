@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* file: a file of the host, simulated or real (sim/host.h).
+ *
+ *   file.c        options, opening, limits, sizes
+ *   file_io.c     the data path
+ *   file_lock.c   image locks; auto-read-only
+ *
+ * The driver knows no host: what differs between a simulated directory and real files lies behind
+ * struct host_ops.
+ *
+ * Invariants:
+ *  1. s->file is open from a successful open to close, whatever its flags.
+ *  2. The file is writable when somebody may write through the node: always, but with
+ *     auto-read-only only while a parent uses a permission that needs it.
+ * (QEMU qapi/block-core.json, BlockdevOptionsFile; behaviour of the installed 7.2.)
+ */
+#include "drivers/file/file.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const aio_values[] = { "threads", "native", "io_uring", NULL };
+
+static const struct schema_type aio_type = {
+    .name = "BlockdevAioOptions", .kind = SCHEMA_ENUM, .values = aio_values
+};
+
+static const struct schema_member options[] = {
+    { "filename", &schema_str, 0, NULL, "name of the file on the host" },
+    { "pr-manager", &schema_str, MEMBER_OPTIONAL, NULL, "helper for SCSI reservations" },
+    { "locking", &schema_on_off_auto, MEMBER_OPTIONAL, "auto", "take QEMU's image locks" },
+    { "aio", &aio_type, MEMBER_OPTIONAL, "threads", "how the host does I/O" },
+    { "aio-max-batch", &schema_int, MEMBER_OPTIONAL, "0", "requests submitted at a time" },
+    { "drop-cache", &schema_bool, MEMBER_OPTIONAL | MEMBER_MUTABLE, "true",
+      "drop the host's cache when another host may have written" },
+    { "x-check-cache-dropped", &schema_bool, MEMBER_OPTIONAL | MEMBER_MUTABLE, "false",
+      "check that the cache was dropped" },
+    { 0 },
+};
+
+/* What can be said before the file is touched. */
+static int check_options(const struct node *n, const struct opts *opts, struct error *err)
+{
+    const char *filename = opts_str(opts, "filename");
+    if (!filename || !*filename) {
+        return error_set(err, -EINVAL, "The 'file' block driver requires a file name");
+    }
+    if (opts_given(opts, "pr-manager")) {
+        return error_set(err, -ENOENT, "No persistent reservation manager with id '%s'",
+                         opts_str(opts, "pr-manager"));
+    }
+    if (strcmp(opts_enum(opts, "aio"), "native") == 0 && !n->cache_direct) {
+        return error_set(err, -EINVAL,
+                         "aio=native was specified, but it requires cache.direct=on, which was "
+                         "not specified.");
+    }
+    return 0;
+}
+
+static uint32_t open_flags(const struct node *n)
+{
+    return (file_needs_write(n, 0) ? HOST_WRITE : 0u) | (n->cache_direct ? HOST_DIRECT : 0u) |
+           (n->cache_no_flush ? HOST_NO_FLUSH : 0u);
+}
+
+static int file_open(struct node *n, const struct opts *opts, struct error *err)
+{
+    struct file_state *s = node_state(n);
+    int ret = check_options(n, opts, err);
+    if (ret < 0) {
+        return ret;
+    }
+    const char *filename = opts_str(opts, "filename");
+    s->flags = open_flags(n);
+    s->want_write = s->flags & HOST_WRITE;
+    s->locking = strcmp(opts_enum(opts, "locking"), "off") != 0;
+    ret = file_ops(n)->open(node_host(n), filename, s->flags, &s->file);
+    if (ret < 0) {
+        return error_set_errno(err, ret, "Could not open '%s'", filename);
+    }
+    CHECK(s->file != NULL);
+    s->filename = mem_strdup(filename);
+    return 0;
+}
+
+static void file_close(struct node *n)
+{
+    struct file_state *s = node_state(n);
+    file_ops(n)->close(s->file);
+    free(s->filename);
+}
+
+static void file_limits(const struct node *n, struct io_limits *limits)
+{
+    const struct file_state *s = node_state(n);
+    struct host_info info;
+    if (file_ops(n)->info(s->file, &info) < 0) {
+        return; /* The host is gone: no request will succeed. */
+    }
+    limits->request_alignment = MAX(info.request_align, 1u);
+    limits->zero_flags = IO_NO_FALLBACK | (info.can_discard ? IO_MAY_UNMAP : 0u);
+}
+
+static int64_t file_length(struct node *n)
+{
+    const struct file_state *s = node_state(n);
+    struct host_info info;
+    int ret = file_ops(n)->info(s->file, &info);
+    if (ret < 0) {
+        return ret;
+    }
+    return info.size > INT64_MAX ? -EFBIG : (int64_t)info.size;
+}
+
+static char *file_filename(const struct node *n)
+{
+    const struct file_state *s = node_state(n);
+    return mem_strdup(s->filename);
+}
+
+static int64_t file_allocated_size(struct node *n)
+{
+    const struct file_state *s = node_state(n);
+    struct host_info info;
+    int ret = file_ops(n)->info(s->file, &info);
+    return ret < 0 ? ret : (int64_t)info.allocated;
+}
+
+static const struct driver_graph file_graph = { .perm_change = file_perm_change };
+
+extern const struct blk_driver driver_file;
+
+const struct blk_driver driver_file = {
+    .name = "file",
+    .help = "a file of the host",
+    .traits = DRV_PROTOCOL,
+    .state_size = sizeof(struct file_state),
+    .options = options,
+    .open = file_open,
+    .close = file_close,
+    .limits = file_limits,
+    .length = file_length,
+    .filename = file_filename,
+    .allocated_size = file_allocated_size,
+    .io = &file_io,
+    .graph = &file_graph,
+};

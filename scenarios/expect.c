@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/* Judging: outcome, output and events.  The state of the world is in expect_state.c.
+ *
+ * Without an `error` expectation a statement must succeed.  Events match as a subsequence: one that
+ * an expectation finds is consumed with all that came before it.
+ */
+#include "scenarios/run_private.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "scenarios/pattern.h"
+#include "scenarios/subst.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const kind_name[EXPECT_KINDS] = {
+    "ok", "error", "return", "output", "event", "no-event", "data", "node", "graph",
+    "job", "check", "aborts",
+};
+
+void expect_fail(struct run_ctx *ctx, const struct script_expect *e, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vasprintf(&text, fmt, ap);
+    va_end(ap);
+    CHECK(n >= 0 && e->kind < EXPECT_KINDS);
+    run_fail(ctx, VERDICT_FAIL, "expect", kind_name[e->kind], (struct place){ e->line, e->col },
+             "%s", text);
+    free(text);
+}
+
+void expect_words_free(char **words)
+{
+    for (size_t i = 0; words && words[i]; i++) {
+        free(words[i]);
+    }
+    free(words);
+}
+
+char **expect_words(struct run_ctx *ctx, const struct script_expect *e)
+{
+    char **words = NEW_ARRAY(char *, e->words.len + 1);
+    for (size_t i = 0; i < e->words.len; i++) {
+        struct strbuf out = { 0 };
+        struct error err = ERROR_INIT;
+        if (subst_expand(e->words.at[i].text, run_lookup, ctx, &out, &err) < 0) {
+            expect_fail(ctx, e, "%s", err.text);
+            strbuf_free(&out);
+            expect_words_free(words);
+            return NULL;
+        }
+        words[i] = out.text ? out.text : mem_strdup("");
+    }
+    return words;
+}
+
+bool expect_value_matches(const char *want, const json_t *have)
+{
+    int64_t number;
+    switch (json_typeof(have)) {
+    case JSON_STRING:
+        return regex_is(want) ? regex_match(want, json_string_value(have))
+                              : strcmp(want, json_string_value(have)) == 0;
+    case JSON_INTEGER:
+        if (*want == '-') {
+            uint64_t below;
+            return text_parse_u64(want + 1, &below) == 0 &&
+                   json_integer_value(have) == (json_int_t)(0 - below);
+        }
+        return text_parse_size(want, &number) == 0 && number == json_integer_value(have);
+    case JSON_TRUE:
+        return strcmp(want, "true") == 0 || strcmp(want, "on") == 0;
+    case JSON_FALSE:
+        return strcmp(want, "false") == 0 || strcmp(want, "off") == 0;
+    case JSON_NULL:
+        return strcmp(want, "null") == 0;
+    default: {
+        struct error err = ERROR_INIT;
+        json_t *json = json_text_parse(want, &err);
+        bool same = json && json_subset(json, have, NULL);
+        json_decref(json);
+        return same;
+    }
+    }
+}
+
+/* ---- outcome ---- */
+
+static const char *command_name_at(const void *opaque, size_t i)
+{
+    (void)opaque;
+    return layer_command_name(i);
+}
+
+/* A hint for a command that does not exist. */
+static void put_hint(const struct script_stmt *stmt, const struct outcome *out,
+                     struct strbuf *text)
+{
+    size_t n = 0;
+    if (out->class != ERROR_COMMAND_NOT_FOUND) {
+        return;
+    }
+    while (layer_command_name(n)) {
+        n++;
+    }
+    const char *near = text_nearest_of(stmt->words.at[0].text, n, command_name_at, NULL);
+    if (near) {
+        strbuf_printf(text, "\nhint: did you mean '%s'?", near);
+    }
+}
+
+static void put_actual(const struct outcome *out, struct strbuf *text)
+{
+    if (out->failed) {
+        strbuf_printf(text, "actual:   error %s \"%s\"", error_class_name(out->class), out->text);
+    } else {
+        strbuf_puts(text, "actual:   ok");
+    }
+    if (out->output && *out->output) {
+        strbuf_printf(text, "\noutput:   %s", out->output);
+        while (text->len > 0 && text->text[text->len - 1] == '\n') {
+            text->text[--text->len] = '\0';
+        }
+    }
+}
+
+static void unexpected_error(struct run_ctx *ctx, const struct script_stmt *stmt,
+                             const struct outcome *out)
+{
+    struct strbuf text = { 0 };
+    strbuf_printf(&text, "unexpected error: %s\nexpected: ok\n", out->text);
+    put_actual(out, &text);
+    put_hint(stmt, out, &text);
+    run_fail(ctx, VERDICT_FAIL, "expect", "ok", (struct place){ stmt->line, stmt->col }, "%s",
+             text.text);
+    strbuf_free(&text);
+}
+
+static void error_mismatch(struct run_ctx *ctx, const struct script_expect *e, char **words,
+                           const struct outcome *out, const char *what)
+{
+    struct strbuf text = { 0 };
+    strbuf_printf(&text, "%s\nexpected: error", what);
+    for (size_t i = 0; words[i]; i++) {
+        bool quoted = e->words.at[i].form == WORD_QUOTED;
+        strbuf_printf(&text, quoted ? " \"%s\"" : " %s", words[i]);
+    }
+    strbuf_putc(&text, '\n');
+    put_actual(out, &text);
+    expect_fail(ctx, e, "%s", text.text);
+    strbuf_free(&text);
+}
+
+static void judge_error(struct run_ctx *ctx, const struct script_expect *e, char **words,
+                        const struct outcome *out)
+{
+    if (!out->failed) {
+        error_mismatch(ctx, e, words, out, "it succeeded, an error was expected");
+        return;
+    }
+    for (size_t i = 0; words[i]; i++) {
+        const struct script_word *w = &e->words.at[i];
+        if (w->form == WORD_REGEX && !regex_match(words[i], out->text)) {
+            error_mismatch(ctx, e, words, out, "the error's text does not match");
+            return;
+        }
+        if (w->form == WORD_QUOTED && strcmp(words[i], out->text) != 0) {
+            error_mismatch(ctx, e, words, out, "the error has another text");
+            return;
+        }
+        if (w->form == WORD_BARE && strcmp(words[i], error_class_name(out->class)) != 0) {
+            error_mismatch(ctx, e, words, out, "the error has another class");
+            return;
+        }
+    }
+}
+
+static void judge_return(struct run_ctx *ctx, const struct script_expect *e, char **words,
+                         const struct outcome *out)
+{
+    struct error err = ERROR_INIT;
+    struct strbuf why = { 0 };
+    json_t *want = json_text_parse(words[0], &err);
+    if (!want) {
+        expect_fail(ctx, e, "return: %s", err.text);
+    } else if (!out->ret) {
+        expect_fail(ctx, e, "there is no reply to compare with");
+    } else if (!json_subset(want, out->ret, &why)) {
+        char *have = json_dumps(out->ret, JSON_COMPACT | JSON_ENCODE_ANY);
+        expect_fail(ctx, e, "the reply differs: %s\nexpected: %s\nactual:   %s", why.text,
+                    words[0], have);
+        free(have);
+    }
+    json_decref(want);
+    strbuf_free(&why);
+}
+
+/* "text": the output contains it ("": there is none).  /re/: it matches. */
+static void judge_output(struct run_ctx *ctx, const struct script_expect *e, char **words,
+                         const struct outcome *out)
+{
+    const char *have = out->output ? out->output : "";
+    bool regex = e->words.at[0].form == WORD_REGEX;
+    bool good;
+    if (regex) {
+        good = regex_match(words[0], have);
+    } else {
+        good = *words[0] ? strstr(have, words[0]) != NULL : *have == '\0';
+    }
+    if (!good) {
+        expect_fail(ctx, e, "the output is another\nexpected: %s\nactual:   %s", words[0], have);
+    }
+}
+
+/* ---- events ---- */
+
+void run_file_events(struct run_ctx *ctx)
+{
+    size_t i;
+    json_t *event;
+    json_array_foreach(ctx->target->events, i, event) {
+        char *text = json_dumps(event, JSON_COMPACT);
+        run_log(ctx, "event", text);
+        free(text);
+        if (ctx->events_len == ctx->events_cap) {
+            ctx->events_cap = ctx->events_cap ? 2 * ctx->events_cap : 16;
+            ctx->events = mem_resize(ctx->events, ctx->events_cap * sizeof(*ctx->events));
+        }
+        ctx->events[ctx->events_len++] = (struct run_event){ json_incref(event), ctx->statement };
+    }
+    json_array_clear(ctx->target->events);
+}
+
+static void events_consume(struct run_ctx *ctx, size_t n)
+{
+    CHECK(n <= ctx->events_len);
+    if (n == 0) {
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        json_decref(ctx->events[i].event);
+    }
+    memmove(ctx->events, ctx->events + n, (ctx->events_len - n) * sizeof(*ctx->events));
+    ctx->events_len -= n;
+}
+
+void run_events_free(struct run_ctx *ctx)
+{
+    events_consume(ctx, ctx->events_len);
+    free(ctx->events);
+    ctx->events = NULL;
+}
+
+const json_t *expect_path(const json_t *at, const char *path)
+{
+    uint64_t index;
+    while (at && path) {
+        const char *dot = strchr(path, '.');
+        char *name = mem_strndup(path, dot ? (size_t)(dot - path) : strlen(path));
+        if (json_is_array(at)) {
+            at = text_parse_u64(name, &index) == 0 ? json_array_get(at, (size_t)index) : NULL;
+        } else {
+            at = json_object_get(at, name);
+        }
+        free(name);
+        path = dot ? dot + 1 : NULL;
+    }
+    return at;
+}
+
+bool expect_member_matches(const json_t *object, const char *word)
+{
+    const char *eq = strchr(word, '=');
+    CHECK(eq != NULL && eq > word);
+    bool is_json = eq[-1] == ':';
+    char *key = mem_strndup(word, (size_t)(eq - word) - is_json);
+    const json_t *have = expect_path(object, key);
+    bool good = false;
+    free(key);
+    if (have && is_json) {
+        json_t *want = json_text_parse(eq + 1, NULL);
+        good = want && json_subset(want, have, NULL);
+        json_decref(want);
+    } else if (have) {
+        good = expect_value_matches(eq + 1, have);
+    }
+    return good;
+}
+
+static bool event_matches(const struct run_event *have, char **words)
+{
+    const char *name = json_string_value(json_object_get(have->event, "event"));
+    if (!name || strcmp(name, words[0]) != 0) {
+        return false;
+    }
+    const json_t *data = json_object_get(have->event, "data");
+    for (size_t i = 1; words[i]; i++) {
+        if (strncmp(words[i], "within=", 7) != 0 && !expect_member_matches(data, words[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static size_t event_find(const struct run_ctx *ctx, char **words, uint32_t statement)
+{
+    size_t i = 0;
+    while (i < ctx->events_len &&
+           !((statement == 0 || ctx->events[i].statement == statement) &&
+             event_matches(&ctx->events[i], words))) {
+        i++;
+    }
+    return i;
+}
+
+static void put_events(const struct run_ctx *ctx, struct strbuf *out)
+{
+    if (ctx->events_len == 0) {
+        strbuf_puts(out, "no event");
+    }
+    for (size_t i = 0; i < ctx->events_len; i++) {
+        char *data = json_dumps(json_object_get(ctx->events[i].event, "data"),
+                                JSON_COMPACT | JSON_ENCODE_ANY);
+        strbuf_printf(out, "%s%s %s", i ? "\n          " : "",
+                      json_string_value(json_object_get(ctx->events[i].event, "event")),
+                      data ? data : "");
+        free(data);
+    }
+}
+
+static void event_missing(struct run_ctx *ctx, const struct script_expect *e, char **words)
+{
+    struct strbuf text = { 0 };
+    strbuf_puts(&text, "the event did not come\nexpected: event");
+    for (size_t i = 0; words[i]; i++) {
+        strbuf_printf(&text, " %s", words[i]);
+    }
+    strbuf_puts(&text, "\nactual:   ");
+    put_events(ctx, &text);
+    expect_fail(ctx, e, "%s", text.text);
+    strbuf_free(&text);
+}
+
+static void judge_event(struct run_ctx *ctx, const struct script_expect *e, char **words)
+{
+    int64_t limit_ns = 0;
+    for (size_t i = 1; words[i]; i++) {
+        if (strncmp(words[i], "within=", 7) == 0 &&
+            text_parse_duration(words[i] + 7, &limit_ns) < 0) {
+            expect_fail(ctx, e, "'%s' is not a duration", words[i] + 7);
+            return;
+        }
+    }
+    limit_ns += sim_now_ns(ctx->sim);
+    for (;;) {
+        run_file_events(ctx);
+        size_t i = event_find(ctx, words, 0);
+        if (i < ctx->events_len) {
+            events_consume(ctx, i + 1);
+            return;
+        }
+        ctx->target->event_came = false;
+        enum run_stop stop = run_until_limit(ctx, &ctx->target->event_came, limit_ns, "an event");
+        if (stop == RUN_FAILED) {
+            return;
+        }
+        if (stop != RUN_DONE) {
+            event_missing(ctx, e, words);
+            return;
+        }
+    }
+}
+
+static void judge_no_event(struct run_ctx *ctx, const struct script_expect *e, char **words)
+{
+    run_file_events(ctx);
+    size_t i = event_find(ctx, words, ctx->statement);
+    if (i < ctx->events_len) {
+        char *have = json_dumps(ctx->events[i].event, JSON_COMPACT);
+        expect_fail(ctx, e, "an event came that must not come\nexpected: no-event %s\nactual:   %s",
+                    words[0], have);
+        free(have);
+    }
+}
+
+/* ---- all ---- */
+
+static void judge_one(struct run_ctx *ctx, const struct script_expect *e,
+                      const struct outcome *out)
+{
+    char **words = expect_words(ctx, e);
+    if (!words) {
+        return;
+    }
+    switch (e->kind) {
+    case EXPECT_OK:
+        break; /* Seen before: it has not failed. */
+    case EXPECT_ERROR:
+        judge_error(ctx, e, words, out);
+        break;
+    case EXPECT_RETURN:
+        judge_return(ctx, e, words, out);
+        break;
+    case EXPECT_OUTPUT:
+        judge_output(ctx, e, words, out);
+        break;
+    case EXPECT_EVENT:
+        judge_event(ctx, e, words);
+        break;
+    case EXPECT_NO_EVENT:
+        judge_no_event(ctx, e, words);
+        break;
+    case EXPECT_DATA:
+        expect_data(ctx, e, words);
+        break;
+    case EXPECT_NODE:
+        expect_node(ctx, e, words);
+        break;
+    case EXPECT_GRAPH:
+        expect_graph(ctx, e, words);
+        break;
+    default:
+        expect_fail(ctx, e, "'%s' is not available in this version", kind_name[e->kind]);
+    }
+    expect_words_free(words);
+}
+
+static bool expects(const struct script_stmt *stmt, enum expect_kind kind)
+{
+    for (size_t i = 0; stmt && i < stmt->expects_len; i++) {
+        if (stmt->expects[i].kind == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void judge_all(struct run_ctx *ctx, const struct script_stmt *stmt,
+                      const struct outcome *out)
+{
+    for (size_t i = 0; stmt && i < stmt->expects_len && !ctx->failed; i++) {
+        judge_one(ctx, &stmt->expects[i], out);
+    }
+}
+
+void run_judge(struct run_ctx *ctx, const struct script_stmt *stmt,
+               const struct script_stmt *more, const struct outcome *out)
+{
+    CHECK(stmt != NULL);
+    if (ctx->failed) {
+        return;
+    }
+    if (out->failed && !expects(stmt, EXPECT_ERROR) && !expects(more, EXPECT_ERROR)) {
+        unexpected_error(ctx, stmt, out);
+        return;
+    }
+    judge_all(ctx, stmt, out);
+    judge_all(ctx, more, out);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/* Expectations on the state of the world: data, node, graph.
+ *
+ * They look through the ordinary doors (a backend of their own, a query command, const views), and
+ * the oracles hear nothing of it.  Reading data may take virtual time. */
+#include "scenarios/run_private.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "scenarios/pattern.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE_MAX = 4 << 20, PER_MAX = 64 << 20 };
+
+static struct layer *layer_of(struct run_ctx *ctx, const struct script_expect *e)
+{
+    struct layer *l = target_sim_layer(ctx->target);
+    if (!l) {
+        expect_fail(ctx, e, "the power is off: there is no block layer to look at");
+    }
+    return l;
+}
+
+static struct node *find_node(struct run_ctx *ctx, const struct script_expect *e,
+                              const char *name)
+{
+    struct layer *l = layer_of(ctx, e);
+    struct node *n = l ? layer_find_node(l, name) : NULL;
+    if (l && !n) {
+        struct strbuf text = { 0 };
+        struct node_view v;
+        for (size_t i = 0; inspect_node(l, i, &v); i++) {
+            strbuf_printf(&text, "%s%s", i ? ", " : "", v.name);
+        }
+        expect_fail(ctx, e, "there is no node '%s'\nexpected: node %s\nactual:   %s", name, name,
+                    text.len ? text.text : "no nodes");
+        strbuf_free(&text);
+    }
+    return n;
+}
+
+/* ---- data ---- */
+
+struct data_work {
+    struct layer *layer;
+    struct node *node;
+    struct range range;
+    struct pattern pattern;
+    uint64_t per;
+    /* The answer. */
+    struct error err;
+    bool wrong;
+    uint64_t wrong_at;
+    uint8_t wrong_byte;
+};
+
+/* Checks one piece.  False: it is wrong, or cannot be read. */
+static bool data_piece(struct data_work *w, struct backend *b, uint64_t at, size_t n, void *memory)
+{
+    struct iovec iov;
+    struct iobuf buf = iobuf_mem(&iov, memory, n);
+    buf.symbolic = true;
+    int ret = backend_read(b, (int64_t)at, &buf, 0);
+    if (ret < 0) {
+        error_set(&w->err, ret, "reading %" PRIu64 "+%zu failed: %s", at, n,
+                  error_strerror(-ret));
+        return false;
+    }
+    if (buf.fill.kind == FILL_BYTE &&
+        memchr(w->pattern.at, (int)buf.fill.tag, w->pattern.len) != NULL) {
+        return true;
+    }
+    if (buf.fill.kind != FILL_NONE) {
+        fill_bytes(buf.fill, memory, n);
+    }
+    size_t wrong = pattern_check(&w->pattern, at, w->per, memory, n);
+    if (wrong < n) {
+        w->wrong = true;
+        w->wrong_at = at + wrong;
+        w->wrong_byte = ((const uint8_t *)memory)[wrong];
+    }
+    return !w->wrong;
+}
+
+static void data_run(void *opaque)
+{
+    struct data_work *w = opaque;
+    struct perm_pair perm = { PERM_CONSISTENT_READ, PERM_ALL };
+    struct backend *b = backend_create(w->layer, NULL, perm);
+    uint64_t step = w->per > PIECE_MAX ? w->per : PIECE_MAX / w->per * w->per;
+    uint64_t end = w->range.offset + w->range.bytes;
+    if (backend_insert(b, w->node, &w->err) < 0) {
+        backend_destroy(b);
+        return;
+    }
+    void *memory = mem_alloc((size_t)MIN(step, w->range.bytes));
+    for (uint64_t at = w->range.offset, n; at < end; at += n) {
+        n = MIN(step - at % w->per, end - at);
+        if (!data_piece(w, b, at, (size_t)n, memory)) {
+            break;
+        }
+    }
+    free(memory);
+    backend_destroy(b);
+}
+
+static int data_parse(struct data_work *w, char **words, const char **want, struct error *err)
+{
+    size_t n = 0, used = 0;
+    while (words[n]) {
+        n++;
+    }
+    int ret = range_parse_words((const char *const *)words + 1, n - 1, &used, &w->range, err);
+    if (ret < 0) {
+        return ret;
+    }
+    size_t at = 1 + used;
+    if (at + 1 >= n) {
+        return error_set(err, -EINVAL, "usage: data NODE RANGE is|in PATTERN [per=SIZE]");
+    }
+    *want = words[at + 1];
+    w->per = 1;
+    ret = pattern_parse(*want, &w->pattern, err);
+    if (ret == 0 && words[at + 2] && strncmp(words[at + 2], "per=", 4) == 0) {
+        int64_t per;
+        ret = text_parse_size(words[at + 2] + 4, &per);
+        if (ret < 0 || per < 1 || per > PER_MAX) {
+            return error_set(err, -EINVAL, "per= is from 1 to %d", PER_MAX);
+        }
+        w->per = (uint64_t)per;
+    }
+    return ret;
+}
+
+void expect_data(struct run_ctx *ctx, const struct script_expect *e, char **words)
+{
+    struct error err = ERROR_INIT;
+    const char *want = "";
+    /* On the heap: a read that never ends outlives this. */
+    struct data_work *w = NEW(struct data_work);
+    w->layer = target_sim_layer(ctx->target);
+    w->node = find_node(ctx, e, words[0]);
+    if (!w->node) {
+        free(w);
+        return;
+    }
+    if (data_parse(w, words, &want, &err) < 0) {
+        expect_fail(ctx, e, "%s", err.text);
+    } else if (target_sim_in_coroutine(ctx->target, "data expectation", data_run, w) < 0) {
+        run_stuck(ctx, "the data of a node");
+        return;
+    } else if (w->err.code) {
+        expect_fail(ctx, e, "data of '%s': %s", words[0], w->err.text);
+    } else if (w->wrong) {
+        expect_fail(ctx, e,
+                    "the data of '%s' differs at offset %" PRIu64 " (0x%" PRIx64 ")\n"
+                    "expected: %s%s\nactual:   0x%02x", words[0], w->wrong_at, w->wrong_at, want,
+                    w->per > 1 ? ", the same in all of its piece" : "", w->wrong_byte);
+    }
+    free(w);
+}
+
+/* ---- node ---- */
+
+/* The entry of query-named-block-nodes, new, or NULL. */
+static json_t *query_node(struct run_ctx *ctx, const char *name)
+{
+    static const char request[] = "{\"execute\":\"query-named-block-nodes\"}";
+    struct target_call *call = NEW(struct target_call);
+    json_t *found = NULL, *entry;
+    size_t i;
+    ctx->target->ops->qmp(ctx->target, request, sizeof(request) - 1, call);
+    if (run_until(ctx, &call->done, "query-named-block-nodes") < 0) {
+        return NULL; /* The call may still be written to. */
+    }
+    json_array_foreach(json_object_get(call->reply, "return"), i, entry) {
+        const char *have = json_string_value(json_object_get(entry, "node-name"));
+        if (have && strcmp(have, name) == 0) {
+            found = json_incref(entry);
+        }
+    }
+    target_call_fini(call);
+    free(call);
+    return found;
+}
+
+static void node_option(struct run_ctx *ctx, const struct script_expect *e, const struct node *n,
+                        const char *word)
+{
+    const char *eq = strchr(word, '=');
+    CHECK(eq != NULL && strncmp(word, "opt.", 4) == 0);
+    char *name = mem_strndup(word + 4, (size_t)(eq - word) - 4 - (eq[-1] == ':'));
+    char *text = inspect_option(n, name);
+    json_t *have = text ? json_text_parse(text, NULL) : NULL;
+    bool good = (text && strcmp(text, eq + 1) == 0) || (have && expect_value_matches(eq + 1, have));
+    if (!good) {
+        expect_fail(ctx, e, "option '%s' of node '%s' is another\nexpected: %s\nactual:   %s", name,
+                    layer_node_name(n), eq + 1, text ? text : "no such option");
+    }
+    json_decref(have);
+    free(text);
+    free(name);
+}
+
+static void node_member(struct run_ctx *ctx, const struct script_expect *e, const char *name,
+                        const json_t *entry, const char *word)
+{
+    if (expect_member_matches(entry, word)) {
+        return;
+    }
+    const char *eq = strchr(word, '=');
+    char *key = mem_strndup(word, (size_t)(eq - word) - (eq[-1] == ':'));
+    const json_t *value = expect_path(entry, key);
+    char *have = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    expect_fail(ctx, e, "'%s' of node '%s' is another\nexpected: %s\nactual:   %s", key, name,
+                eq + 1, have ? have : "no such member");
+    free(have);
+    free(key);
+}
+
+void expect_node(struct run_ctx *ctx, const struct script_expect *e, char **words)
+{
+    struct node *n = find_node(ctx, e, words[0]);
+    json_t *entry = n ? query_node(ctx, words[0]) : NULL;
+    for (size_t i = 1; n && words[i] && !ctx->failed; i++) {
+        if (strncmp(words[i], "opt.", 4) == 0) {
+            node_option(ctx, e, n, words[i]);
+        } else if (entry) {
+            node_member(ctx, e, words[0], entry, words[i]);
+        } else {
+            expect_fail(ctx, e, "query-named-block-nodes does not list '%s'", words[0]);
+        }
+    }
+    json_decref(entry);
+}
+
+/* ---- graph ---- */
+
+static void put_edges(const struct node *n, struct strbuf *out)
+{
+    struct edge_view v;
+    for (size_t i = 0; inspect_child(n, i, &v); i++) {
+        strbuf_printf(out, "%s%s -%s-> %s%s", i ? "\n          " : "", layer_node_name(n), v.name,
+                      layer_node_name(v.child), v.frozen ? " [frozen]" : "");
+    }
+    if (out->len == 0) {
+        strbuf_printf(out, "%s has no children", layer_node_name(n));
+    }
+}
+
+void expect_graph(struct run_ctx *ctx, const struct script_expect *e, char **words)
+{
+    struct node *parent = find_node(ctx, e, words[0]);
+    struct edge_view v;
+    size_t len = strlen(words[1]);
+    CHECK(words[2] != NULL && len > 3);
+    bool frozen = words[3] != NULL, good = false;
+    for (size_t i = 0; parent && inspect_child(parent, i, &v); i++) {
+        good |= strlen(v.name) == len - 3 && strncmp(v.name, words[1] + 1, len - 3) == 0 &&
+                strcmp(layer_node_name(v.child), words[2]) == 0 && (!frozen || v.frozen);
+    }
+    if (parent && !good) {
+        struct strbuf have = { 0 };
+        put_edges(parent, &have);
+        expect_fail(ctx, e, "the graph has no such edge\nexpected: %s %s %s%s\nactual:   %s",
+                    words[0], words[1], words[2], frozen ? " [frozen]" : "", have.text);
+        strbuf_free(&have);
+    }
+}

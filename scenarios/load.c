@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/* Guest load: `depth` coroutines work off one list of requests.
+ *
+ *   load_start -> worker x depth: take, request, take...   until count, runtime or stop
+ *                 -> all of them meet -> read back what is known (verify=on, no failure, no stop)
+ *                 -> the last one sets done
+ *
+ * Request i is a pure function of the arguments and i: operation, place and length come from hashes
+ * of (seed, i), written data is the stream that (seed, tag, i) names, and a sequential load goes on
+ * where request i - 1 ended.  Nothing that happens changes the list: requests that overlap in
+ * flight are issued all the same (load_verify.c says what is then checked).
+ *
+ * Errors.  fail: the first failed request ends the load and is its result.  stop: it ends the load,
+ * which has done well all the same.  ignore: the load goes on.  Other data than expected is a
+ * failure with all of them.
+ *
+ * Invariants: (1) nothing is allocated for a request once the record has grown; (2) a request that
+ * took no turn of the scheduler is followed by co_pass, so that a backend without latency starves
+ * nobody; (3) runtime counts virtual time, so on a backend without latency it never ends by itself:
+ * the limit on steps does.
+ */
+#include "scenarios/load.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "scenarios/load_private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+__extension__ typedef unsigned __int128 wide;
+
+/* --- The list of requests --- */
+
+static uint64_t mix64(uint64_t x)
+{
+    x ^= x >> 30;
+    x *= UINT64_C(0xbf58476d1ce4e5b9);
+    x ^= x >> 27;
+    x *= UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+uint64_t load_hash(uint64_t key, uint64_t i)
+{
+    return mix64(key + (i + 1) * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+/* h scaled to [0, n). */
+static uint64_t scale(uint64_t h, uint64_t n)
+{
+    return (uint64_t)(((wide)h * n) >> 64);
+}
+
+static uint64_t key_of_text(uint64_t seed, const char *text)
+{
+    uint64_t h = mix64(seed + 1);
+    for (; *text; text++) {
+        h = mix64(h ^ (uint8_t)*text);
+    }
+    return h;
+}
+
+/* Chooses the place of a request in the region; r->bytes is set. */
+static void place(struct load *l, struct load_req *r, uint64_t h)
+{
+    const struct load_args *a = &l->args;
+    int64_t at;
+    if (!a->random) {
+        at = l->cursor + r->bytes > a->length ? 0 : l->cursor;
+        l->cursor = at + r->bytes;
+        r->unit = (uint64_t)(at / l->unit_bytes);
+    } else if (a->bs_min == a->bs_max) {
+        r->unit = scale(h, l->slots);
+        at = (int64_t)r->unit * l->unit_bytes;
+    } else {
+        r->unit = scale(h, (uint64_t)((a->length - r->bytes) / LOAD_STEP) + 1);
+        at = (int64_t)r->unit * LOAD_STEP;
+    }
+    r->offset = a->offset + at;
+}
+
+/* The next request of the list.  False: no more are to be started. */
+static bool take(struct load *l, struct load_req *r)
+{
+    const struct load_args *a = &l->args;
+    if (l->stop || (a->count ? l->next == a->count : sim_now_ns(l->sim) >= l->deadline_ns)) {
+        return false;
+    }
+    r->index = l->next++;
+    uint64_t h = load_hash(a->seed, r->index);
+    r->read = a->reads && (!a->writes || scale(mix64(h + 1), 100) < a->mix);
+    r->bytes = a->bs_min;
+    r->units = 1;
+    if (a->bs_min != a->bs_max) {
+        uint64_t steps = (uint64_t)(a->bs_max - a->bs_min) / LOAD_STEP + 1;
+        r->bytes += (int64_t)scale(mix64(h + 2), steps) * LOAD_STEP;
+        r->units = (uint64_t)r->bytes / LOAD_STEP;
+    }
+    place(l, r, h);
+    r->flush = false;
+    if (!r->read) {
+        l->writes++;
+        r->flush = a->flush && l->writes % a->flush == 0;
+    }
+    return true;
+}
+
+/* --- Results --- */
+
+void load_fail(struct load *l, const struct error *err)
+{
+    CHECK(err->code < 0);
+    if (!l->err.code) {
+        l->err = *err;
+    }
+    l->stop = true;
+}
+
+static void request_failed(struct load *l, const char *what, int64_t offset, int ret)
+{
+    l->stats.failed++;
+    if (l->args.errors == LOAD_IGNORE) {
+        return;
+    }
+    l->stop = true;
+    if (l->args.errors == LOAD_FAIL) {
+        struct error err = ERROR_INIT;
+        if (offset < 0) {
+            error_set_errno(&err, ret, "%s failed", what);
+        } else {
+            error_set_errno(&err, ret, "%s at %" PRId64 " failed", what, offset);
+        }
+        load_fail(l, &err);
+    }
+}
+
+static void count_latency(struct load *l, int64_t began_ns)
+{
+    int64_t took = sim_now_ns(l->sim) - began_ns;
+    l->stats.latency_ns_total += (uint64_t)took;
+    l->stats.latency_ns_max = MAX(l->stats.latency_ns_max, took);
+}
+
+/* --- Requests --- */
+
+static int do_read(struct load_worker *w, const struct load_req *r)
+{
+    struct load *l = w->load;
+    struct iovec iov;
+    CHECK((size_t)r->bytes <= w->mem_bytes);
+    struct iobuf buf = iobuf_mem(&iov, w->mem, (size_t)r->bytes);
+    buf.symbolic = true;
+    uint64_t began = load_record_read_begin(l);
+    int ret = guest_read(l->guest, l->backend, r->offset, &buf, 0);
+    if (ret >= 0 && l->args.verify) {
+        load_record_check(l, r, began, &buf, w->mem);
+    }
+    return ret;
+}
+
+static int do_write(struct load *l, const struct load_req *r)
+{
+    struct iobuf buf = iobuf_fill(load_data(l, r->index), (size_t)r->bytes);
+    if (l->args.verify) {
+        load_record_write_begin(l, r);
+    }
+    int ret = guest_write(l->guest, l->backend, r->offset, &buf, l->args.fua ? IO_FUA : 0);
+    if (l->args.verify) {
+        load_record_write_end(l, r, ret >= 0);
+    }
+    return ret;
+}
+
+static void do_request(struct load_worker *w, const struct load_req *r)
+{
+    struct load *l = w->load;
+    int64_t began_ns = sim_now_ns(l->sim);
+    uint64_t steps = l->sim->sched.steps;
+    int ret = r->read ? do_read(w, r) : do_write(l, r);
+    count_latency(l, began_ns);
+    l->stats.reads += r->read;
+    l->stats.writes += !r->read;
+    if (ret < 0) {
+        request_failed(l, r->read ? "read" : "write", r->offset, ret);
+    }
+    if (r->flush && !l->stop) {
+        l->stats.flushes++;
+        ret = guest_flush(l->guest, l->backend);
+        if (ret < 0) {
+            request_failed(l, "flush", -1, ret);
+        }
+    }
+    if (l->sim->sched.steps == steps) {
+        co_pass(l->sim);
+    }
+}
+
+/* --- Workers --- */
+
+static bool wants_read_back(const struct load *l)
+{
+    return l->args.verify && l->args.writes && !l->asked_to_stop && !l->err.code;
+}
+
+/* Waits until all workers have come here; the last one prepares the final reading. */
+static void meet(struct load *l)
+{
+    if (++l->waiting < l->args.depth) {
+        co_queue_wait(l->sim, &l->barrier);
+        return;
+    }
+    l->read_back = wants_read_back(l);
+    if (l->read_back) {
+        load_record_sort(l);
+    }
+    co_queue_wake_all(&l->barrier);
+}
+
+static void read_back(struct load_worker *w)
+{
+    struct load *l = w->load;
+    struct load_req r;
+    while (wants_read_back(l) && load_record_next(l, (int64_t)w->mem_bytes, &r)) {
+        uint64_t steps = l->sim->sched.steps;
+        int ret = do_read(w, &r);
+        if (ret < 0) {
+            request_failed(l, "read", r.offset, ret);
+        }
+        if (l->sim->sched.steps == steps) {
+            co_pass(l->sim);
+        }
+    }
+}
+
+static void worker_run(void *opaque)
+{
+    struct load_worker *w = opaque;
+    struct load *l = w->load;
+    struct load_req r = { 0 };
+    while (take(l, &r)) {
+        do_request(w, &r);
+    }
+    meet(l);
+    if (l->read_back) {
+        read_back(w);
+    }
+    if (--l->active == 0) {
+        l->stats.ended_ns = sim_now_ns(l->sim);
+        l->done = true;
+    }
+}
+
+/* --- Life --- */
+
+static void workers_create(struct load *l)
+{
+    const struct load_args *a = &l->args;
+    bool reads = a->reads || a->verify;
+    l->workers = NEW_ARRAY(struct load_worker, a->depth);
+    for (uint32_t i = 0; i < a->depth; i++) {
+        struct load_worker *w = &l->workers[i];
+        w->load = l;
+        w->mem_bytes = reads ? (size_t)MAX(a->bs_max, LOAD_READBACK_BYTES) : 0;
+        w->mem = reads ? mem_alloc(w->mem_bytes) : NULL;
+        co_create(l->sim, l->co_name, a->iothread, worker_run, w);
+    }
+    l->active = a->depth;
+}
+
+int load_start(struct guest *g, struct backend *b, const char *tag, int argc, char **argv,
+               uint64_t unit_seed, struct load **out, struct error *err)
+{
+    const struct node *n = backend_node(b);
+    if (!n) {
+        return error_set(err, -ENOMEDIUM, "load: the backend has no medium");
+    }
+    struct sim *sim = layer_sim(inspect_layer(n));
+    struct load_args args;
+    int ret = load_args_parse(&args, sim, backend_length(b), argc, argv, unit_seed, err);
+    if (ret < 0) {
+        return ret;
+    }
+    struct load *l = NEW(struct load);
+    l->guest = g;
+    l->backend = b;
+    l->sim = sim;
+    l->tag = mem_strdup(tag);
+    l->co_name = mem_printf("load %s", tag);
+    l->args = args;
+    l->unit_bytes = args.bs_min == args.bs_max ? args.bs_min : LOAD_STEP;
+    l->slots = (uint64_t)(args.length / args.bs_min);
+    l->data_key = key_of_text(args.seed, tag);
+    l->stats.started_ns = sim_now_ns(sim);
+    l->deadline_ns = args.runtime_ns > INT64_MAX - l->stats.started_ns
+                         ? INT64_MAX
+                         : l->stats.started_ns + args.runtime_ns;
+    l->barrier.what = "the other workers of the load";
+    workers_create(l);
+    *out = l;
+    return 0;
+}
+
+const char *load_tag(const struct load *l)
+{
+    return l->tag;
+}
+
+const bool *load_done(const struct load *l)
+{
+    return &l->done;
+}
+
+void load_stop(struct load *l)
+{
+    l->stop = true;
+    l->asked_to_stop = true;
+}
+
+int load_result(const struct load *l, struct error *err)
+{
+    CHECK(l->done);
+    if (l->err.code && err) {
+        CHECK(err->code == 0);
+        *err = l->err;
+    }
+    return l->err.code;
+}
+
+struct load_stats load_stats(const struct load *l)
+{
+    return l->stats;
+}
+
+void load_free(struct load *l)
+{
+    CHECK(l->done);
+    for (uint32_t i = 0; i < l->args.depth; i++) {
+        free(l->workers[i].mem);
+    }
+    free(l->workers);
+    load_record_fini(&l->record);
+    free(l->tag);
+    free(l->co_name);
+    free(l);
+}

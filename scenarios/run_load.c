@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/* What goes on in the background: loads, @async statements, and `wait`.
+ *
+ * At the end of a case loads are asked to stop, then everything that nobody waited for is waited
+ * for and judged, @async statements first, each kind in the order in which it was started.  What is
+ * in progress when power is cut ends with it; a `wait` for it still gives its outcome, but at the
+ * end of the case nobody judges it.
+ */
+#include "scenarios/run_private.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct run_async *async_find(const struct run_ctx *ctx, const char *tag)
+{
+    struct run_async *a = ctx->asyncs;
+    while (a && (a->orphan || strcmp(a->tag, tag) != 0)) {
+        a = a->next;
+    }
+    return a;
+}
+
+static struct run_load *load_find(const struct run_ctx *ctx, const char *tag)
+{
+    struct run_load *l = ctx->loads;
+    while (l && strcmp(l->tag, tag) != 0) {
+        l = l->next;
+    }
+    return l;
+}
+
+bool run_tag_known(const struct run_ctx *ctx, const char *tag)
+{
+    return async_find(ctx, tag) || load_find(ctx, tag);
+}
+
+bool run_background_busy(const struct run_ctx *ctx)
+{
+    for (const struct run_async *a = ctx->asyncs; a; a = a->next) {
+        if (!(a->orphan ? a->orphan->done : a->call.done)) {
+            return true;
+        }
+    }
+    for (const struct run_load *l = ctx->loads; l; l = l->next) {
+        if (l->load && !*load_done(l->load)) {
+            return true;
+        }
+    }
+    return target_sim_busy(ctx->target) > 0;
+}
+
+/* ---- freeing ---- */
+
+static void async_free(struct run_ctx *ctx, struct run_async *a)
+{
+    struct target_call *call = a->orphan ? a->orphan : &a->call;
+    struct run_async **p = &ctx->asyncs;
+    while (*p != a) {
+        p = &(*p)->next;
+    }
+    *p = a->next;
+    CHECK(call->done);
+    ctx->target->ops->forget(ctx->target, call);
+    target_call_fini(call);
+    free(a->orphan);
+    free(a->tag);
+    free(a);
+}
+
+static void backend_close_run(void *opaque)
+{
+    backend_destroy(opaque);
+}
+
+/* Frees a load that has ended, and its backend. */
+static int load_close(struct run_ctx *ctx, struct run_load *l)
+{
+    load_free(l->load);
+    l->load = NULL;
+    int ret = target_sim_in_coroutine(ctx->target, "end of a load", backend_close_run, l->backend);
+    l->backend = NULL;
+    return ret;
+}
+
+static void load_remove(struct run_ctx *ctx, struct run_load *l)
+{
+    struct run_load **p = &ctx->loads;
+    while (*p != l) {
+        p = &(*p)->next;
+    }
+    *p = l->next;
+    free(l->tag);
+    free(l);
+}
+
+void run_background_free(struct run_ctx *ctx)
+{
+    while (ctx->asyncs) {
+        async_free(ctx, ctx->asyncs);
+    }
+    while (ctx->loads) {
+        CHECK(!ctx->loads->load);
+        load_remove(ctx, ctx->loads);
+    }
+}
+
+/* ---- load ---- */
+
+static struct perm_pair load_perm(const struct run_stmt *s)
+{
+    const char *rw = stmt_key(s, "rw");
+    bool reads = rw && (strcmp(rw, "read") == 0 || strcmp(rw, "randread") == 0);
+    return (struct perm_pair){ PERM_CONSISTENT_READ | (reads ? 0u : PERM_WRITE), PERM_ALL };
+}
+
+static int load_open(struct run_ctx *ctx, const struct run_stmt *s, struct run_load *l,
+                     struct error *err)
+{
+    struct layer *layer = target_sim_layer(ctx->target);
+    struct node *n = layer ? layer_find_node(layer, s->words[2]) : NULL;
+    if (!n) {
+        return error_set(err, -ENODEV, "Cannot find device='' nor node-name='%s'", s->words[2]);
+    }
+    l->backend = backend_create(layer, NULL, load_perm(s));
+    int ret = backend_insert(l->backend, n, err);
+    if (ret < 0) {
+        return ret;
+    }
+    return load_start(&ctx->guest, l->backend, l->tag, s->words_len - 3, s->words + 3,
+                      ctx->unit->seed, &l->load, err);
+}
+
+int run_verb_load(struct run_ctx *ctx, const struct run_stmt *s, struct outcome *out)
+{
+    struct error err = ERROR_INIT;
+    CHECK(s->words_len >= 3);
+    if (run_tag_known(ctx, s->words[1])) {
+        error_set(&err, -EEXIST, "the tag '%s' is in use", s->words[1]);
+        outcome_fail(out, &err);
+        return 0;
+    }
+    struct run_load *l = NEW(struct run_load);
+    *l = (struct run_load){ .tag = mem_strdup(s->words[1]), .stmt = s->stmt };
+    if (load_open(ctx, s, l, &err) == 0) {
+        struct run_load **p = &ctx->loads;
+        while (*p) {
+            p = &(*p)->next;
+        }
+        *p = l;
+        return 0;
+    }
+    outcome_fail(out, &err);
+    int ret = 0;
+    if (l->backend) {
+        ret = target_sim_in_coroutine(ctx->target, "end of a load", backend_close_run, l->backend);
+    }
+    free(l->tag);
+    free(l);
+    if (ret < 0) {
+        run_stuck(ctx, "the end of a load");
+    }
+    return ret;
+}
+
+/* ---- wait ---- */
+
+static void load_log(struct run_ctx *ctx, const struct run_load *l)
+{
+    struct load_stats st = load_stats(l->load);
+    uint64_t n = st.reads + st.writes;
+    char *text = mem_printf("%s: %" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64
+                            " flushes, %" PRIu64 " failed, %" PRIu64 " bytes verified, %" PRId64
+                            " ns, latency %" PRIu64 " ns mean, %" PRId64 " ns most",
+                            l->tag, st.reads, st.writes, st.flushes, st.failed, st.verified_bytes,
+                            st.ended_ns - st.started_ns, n ? st.latency_ns_total / n : 0,
+                            st.latency_ns_max);
+    trace_emit_text(&ctx->sim->trace, sim_now_ns(ctx->sim), TRACE_REPLY, ctx->statement, text,
+                    strlen(text));
+    run_log(ctx, "io", text);
+    free(text);
+}
+
+/* Takes the result of a load that has ended. */
+static int load_outcome(struct run_ctx *ctx, struct run_load *l, struct outcome *out)
+{
+    struct error err = ERROR_INIT;
+    if (!l->load) {
+        return 0; /* A power cut has ended it: it did what it could. */
+    }
+    load_log(ctx, l);
+    if (load_result(l->load, &err) < 0) {
+        outcome_fail(out, &err);
+    }
+    int ret = load_close(ctx, l);
+    if (ret < 0) {
+        run_stuck(ctx, "the end of a load");
+    }
+    return ret;
+}
+
+static void wait_late(struct run_ctx *ctx, const char *tag, const char *within)
+{
+    run_fail(ctx, VERDICT_FAIL, "expect", "wait", (struct place){ 0, 0 },
+             "'%s' has not ended in time\nexpected: the end within %s\nactual:   in progress", tag,
+             within);
+}
+
+/* Runs until *done, at most for `within`.  False: a failure was reported. */
+static bool wait_done(struct run_ctx *ctx, const char *tag, const char *within, const bool *done)
+{
+    int64_t limit_ns = ctx->deadline_ns, ns;
+    if (within && text_parse_duration(within, &ns) == 0) {
+        limit_ns = MIN(limit_ns, sim_now_ns(ctx->sim) + ns);
+    }
+    if (!within) {
+        return run_until(ctx, done, tag) == 0;
+    }
+    switch (run_until_limit(ctx, done, limit_ns, tag)) {
+    case RUN_DONE:
+        return true;
+    case RUN_LIMIT:
+        wait_late(ctx, tag, within);
+        return false;
+    case RUN_STUCK:
+        run_stuck(ctx, tag);
+        return false;
+    default:
+        return false;
+    }
+}
+
+static void log_async(struct run_ctx *ctx, const struct run_async *a, const struct outcome *out)
+{
+    char *text = out->ret ? json_dumps(a->call.reply, JSON_COMPACT) : NULL;
+    const char *shown = text ? text : out->output && *out->output ? out->output : out->text;
+    if (shown) {
+        trace_emit_text(&ctx->sim->trace, sim_now_ns(ctx->sim), TRACE_REPLY, a->stmt->id, shown,
+                        strlen(shown));
+        run_log(ctx, out->output ? "io" : "reply", shown);
+    }
+    free(text);
+}
+
+/* Judges an @async statement that has ended, with the expectations of a wait if there is one. */
+static void async_judge(struct run_ctx *ctx, struct run_async *a, const struct script_stmt *wait)
+{
+    struct outcome out;
+    outcome_of_call(&a->call, &out);
+    log_async(ctx, a, &out);
+    run_quiesce(ctx);
+    run_judge(ctx, a->stmt, wait, &out);
+    outcome_fini(&out);
+    run_fail_rules_clear(ctx, a->stmt);
+    async_free(ctx, a);
+}
+
+void run_verb_wait(struct run_ctx *ctx, const struct run_stmt *s)
+{
+    const char *tag = s->words[1], *within = stmt_key(s, "within");
+    struct run_async *a = async_find(ctx, tag);
+    struct run_load *l = load_find(ctx, tag);
+    struct outcome out = { 0 };
+    struct error err = ERROR_INIT;
+    if (a) {
+        if (wait_done(ctx, tag, within, &a->call.done)) {
+            async_judge(ctx, a, s->stmt);
+        }
+        return;
+    }
+    if (!l) {
+        error_set(&err, -ENOENT, "nothing with the tag '%s' is in progress", tag);
+        outcome_fail(&out, &err);
+    } else if (l->load && !wait_done(ctx, tag, within, load_done(l->load))) {
+        return;
+    } else if (load_outcome(ctx, l, &out) == 0) {
+        load_remove(ctx, l);
+    }
+    run_quiesce(ctx);
+    run_judge(ctx, s->stmt, NULL, &out);
+    outcome_fini(&out);
+}
+
+/* ---- the end ---- */
+
+static void finish_async(struct run_ctx *ctx)
+{
+    struct run_async *a = ctx->asyncs;
+    if (a->cut) {
+        async_free(ctx, a);
+    } else if (run_until(ctx, &a->call.done, a->tag) == 0) {
+        async_judge(ctx, a, NULL);
+    }
+}
+
+static void finish_load(struct run_ctx *ctx)
+{
+    struct run_load *l = ctx->loads;
+    struct outcome out = { 0 };
+    const struct script_stmt *stmt = l->stmt;
+    if (l->load && run_until(ctx, load_done(l->load), l->tag) < 0) {
+        return;
+    }
+    if (load_outcome(ctx, l, &out) == 0) {
+        load_remove(ctx, l);
+        if (out.failed) {
+            run_fail(ctx, VERDICT_FAIL, "expect", "ok", (struct place){ stmt->line, stmt->col },
+                     "unexpected error: %s\nexpected: ok\nactual:   the load failed", out.text);
+        }
+    }
+    outcome_fini(&out);
+}
+
+void run_background_finish(struct run_ctx *ctx)
+{
+    for (struct run_load *l = ctx->loads; l; l = l->next) {
+        if (l->load) {
+            load_stop(l->load);
+        }
+    }
+    while (ctx->asyncs && !ctx->failed) {
+        ctx->statement = ctx->asyncs->stmt->id;
+        ctx->line = ctx->asyncs->stmt->line;
+        finish_async(ctx);
+    }
+    while (ctx->loads && !ctx->failed) {
+        ctx->statement = ctx->loads->stmt->id;
+        ctx->line = ctx->loads->stmt->line;
+        finish_load(ctx);
+    }
+}
+
+/* One turn of waiting for whatever is still in progress; judges nothing. */
+int run_background_drop(struct run_ctx *ctx, bool power)
+{
+    int ret = 0;
+    for (struct run_load *l = ctx->loads; l; l = l->next) {
+        if (l->load) {
+            load_stop(l->load);
+        }
+    }
+    for (struct run_async *a = ctx->asyncs; a && ret == 0; a = a->next) {
+        bool *done = a->orphan ? &a->orphan->done : &a->call.done;
+        a->cut |= power && !*done;
+        ret = ctx->target->ops->run(ctx->target, done, SIM_FOREVER);
+    }
+    for (struct run_load *l = ctx->loads; l && ret == 0; l = l->next) {
+        if (l->load) {
+            ret = ctx->target->ops->run(ctx->target, load_done(l->load), SIM_FOREVER);
+            ret = ret == 0 ? load_close(ctx, l) : ret;
+        }
+    }
+    return ret;
+}
