@@ -69,8 +69,8 @@ Q := @
 say = @printf '  %-5s %s\n' $(1) '$(2)'
 endif
 
-.PHONY: help all tests run test unit asan clang coverage bench determinism tidy format compdb \
-	install clean FORCE
+.PHONY: help all tests run test unit asan clang coverage bench hotpath determinism tidy format \
+	compdb install clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
@@ -106,8 +106,8 @@ $(BLKSIM): $(APP_OBJS) $(LIB) $(EXTRA_OBJS) $(B)/sources
 $(B)/test/app/%: $(B)/app/%.o $(APP_OBJS) $(LIB) $(EXTRA_OBJS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -fno-lto -o $@ $< $(filter-out %/main.o,$(APP_OBJS)) $(LIB) $(LINK_$(CONFIG)) -lcmocka \
-		$(PKG_LIBS) $(LDLIBS)
+	$(Q)$(LINK) -fno-lto -o $@ $< $(filter-out %/main.o,$(APP_OBJS)) $(LIB) \
+		$(LINK_$(CONFIG)) -lcmocka $(PKG_LIBS) $(LDLIBS)
 
 $(B)/test/%: $(B)/%.o $(LIB) $(EXTRA_OBJS)
 	@mkdir -p $(@D)
@@ -157,6 +157,11 @@ coverage: ## Line coverage by unit tests and suites; fails under 90 % of sim/ an
 
 bench: all ## Measure against qemu-img bench and the floors of each figure
 	@$(BLKSIM) bench $(ARGS)
+
+hotpath: all ## Show that a warm request neither allocates nor makes a system call
+	@mkdir -p build/test
+	$(Q)$(CC) -O1 -shared -fPIC -o build/test/count_malloc.so ci/count_malloc.c
+	@ci/hot_path $(BLKSIM) build/test/count_malloc.so
 
 determinism: ## The same trace hashes whatever the clock, address, compiler or environment
 	@ci/deps test
