@@ -129,6 +129,11 @@ void backend_set_writeback(struct backend *b, bool on)
     b->writeback = on;
 }
 
+bool backend_writeback(const struct backend *b)
+{
+    return b->writeback;
+}
+
 int64_t backend_length(const struct backend *b)
 {
     return b->root ? io_length(b->root->node) : -ENOMEDIUM;

@@ -40,6 +40,7 @@ void backend_set_iothread(struct backend *b, uint32_t iothread);
 uint32_t backend_iothread(const struct backend *b);
 /* false: every write is followed by a flush (write-through). */
 void backend_set_writeback(struct backend *b, bool on);
+bool backend_writeback(const struct backend *b);
 
 /* [io] -ENOMEDIUM without node, -EIO outside the length, -EINVAL for a negative offset. */
 int backend_read(struct backend *b, int64_t offset, struct iobuf *buf, uint32_t flags);

@@ -90,6 +90,12 @@ struct driver_graph {
     int (*perm_change)(struct node *n, struct perm_pair now, struct txn *txn, struct error *err);
 };
 
+/* What query results show of an image beyond names and sizes. */
+struct driver_info {
+    int64_t cluster_size; /* Bytes; 0: has no clusters. */
+    bool dirty;           /* "dirty-flag" */
+};
+
 struct blk_driver {
     const char *name;                    /* The QMP "driver" value. */
     const char *help;                    /* One line. */
@@ -119,6 +125,15 @@ struct blk_driver {
     /* [ctl] Bytes that the image takes on the host ("actual-size"), -errno when unknown.  NULL:
      * sum of the storage children. */
     int64_t (*allocated_size)(struct node *n);
+
+    /* [ctl] Fills *info, which comes zeroed; -ENOTSUP: nothing is shown.  NULL: what the primary or
+     * filtered child says, and nothing for a leaf. */
+    int (*info)(const struct node *n, struct driver_info *info);
+
+    /* [ctl] "driver-specific" of query-blockstats: sets the members of stats_members on out.
+     * NULL, both: none. */
+    const struct schema_member *stats_members;
+    void (*stats)(const struct node *n, json_t *out);
 
     /* [ctl] What only one driver has: blkdebug's "breakpoint", "resume", "remove_breakpoint",
      * "is_suspended".  args and reply are JSON objects; reply may be NULL.

@@ -13,6 +13,7 @@ struct layer {
     struct backend *backends, *backends_tail;
     uint32_t auto_names;                     /* "#block000" and up. */
     uint64_t marks;                          /* Graph walks so far. */
+    bool qmp_negotiated, qmp_oob;            /* qmp_capabilities was run, with "oob". */
     void (*event)(void *opaque, const json_t *event);
     void *event_opaque;
 };

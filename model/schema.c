@@ -284,22 +284,31 @@ static bool kind_takes(enum schema_kind kind, const json_t *value)
     }
 }
 
-static int check_alternate(const struct check *c, const struct schema_type *type,
-                           const struct place *at, const json_t *value)
+/* The alternative that takes the value, or NULL. */
+static const struct schema_type *pick_alternative(const struct schema_type *type,
+                                                  const json_t *value)
 {
     for (size_t i = 0; type->alternatives[i]; i++) {
         if (kind_takes(type->alternatives[i]->kind, value)) {
-            return check_value(c, type->alternatives[i], at, value);
+            return type->alternatives[i];
         }
     }
-    return error_set(c->err, -EINVAL, "Invalid parameter type for '%s', expected: %s",
-                     place_name(at), type->name);
+    return NULL;
 }
 
 static int check_value(const struct check *c, const struct schema_type *type,
                        const struct place *at, const json_t *value)
 {
     CHECK(type && value);
+    if (type->kind == SCHEMA_ALTERNATE) {
+        const struct schema_type *one = pick_alternative(type, value);
+
+        if (!one) {
+            return error_set(c->err, -EINVAL, "Invalid parameter type for '%s', expected: %s",
+                             place_name(at), type->name);
+        }
+        type = one;
+    }
     switch (type->kind) {
     case SCHEMA_STR:
         return json_is_string(value) ? 0 : fail_type(c, at, ", expected: string");
@@ -322,7 +331,7 @@ static int check_value(const struct check *c, const struct schema_type *type,
     case SCHEMA_ARRAY:
         return check_array(c, type, at, value);
     case SCHEMA_ALTERNATE:
-        return check_alternate(c, type, at, value);
+        break; /* An alternative is never one itself. */
     }
     UNREACHABLE();
 }

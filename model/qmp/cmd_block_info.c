@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/* query-named-block-nodes and query-block: what a node is and how it was opened.
+ *
+ * "image" describes the node; below it stands, as "backing-image", the next node of the chain: what
+ * a filter filters, or the backing file.  raw is no filter in this sense.
+ * (QEMU qapi/block-core.json: BlockDeviceInfo, ImageInfo, BlockInfo.)
+ */
+#include "base/check.h"
+#include "base/mem.h"
+#include "model/layer_state.h"
+#include "model/qmp/commands.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- Types of the replies ---- */
+
+static const struct schema_type image_info_type;
+
+static const struct schema_member image_info[] = {
+    { "filename", &schema_str, 0, NULL, NULL },
+    { "format", &schema_str, 0, NULL, NULL },
+    { "dirty-flag", &schema_bool, MEMBER_OPTIONAL, NULL, NULL },
+    { "actual-size", &schema_int, MEMBER_OPTIONAL, NULL, NULL },
+    { "virtual-size", &schema_int, 0, NULL, NULL },
+    { "cluster-size", &schema_int, MEMBER_OPTIONAL, NULL, NULL },
+    { "backing-image", &image_info_type, MEMBER_OPTIONAL, NULL, NULL },
+    { 0 },
+};
+
+static const struct schema_type image_info_type = {
+    .name = "ImageInfo", .kind = SCHEMA_STRUCT, .members = image_info
+};
+
+static const struct schema_member cache_info[] = {
+    { "writeback", &schema_bool, 0, NULL, NULL },
+    { "direct", &schema_bool, 0, NULL, NULL },
+    { "no-flush", &schema_bool, 0, NULL, NULL },
+    { 0 },
+};
+
+static const struct schema_type cache_info_type = {
+    .name = "BlockdevCacheInfo", .kind = SCHEMA_STRUCT, .members = cache_info
+};
+
+static const struct schema_member device_info[] = {
+    { "file", &schema_str, 0, NULL, NULL },
+    { "node-name", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
+    { "ro", &schema_bool, 0, NULL, NULL },
+    { "drv", &schema_str, 0, NULL, NULL },
+    { "backing_file_depth", &schema_int, 0, NULL, NULL },
+    { "encrypted", &schema_bool, 0, NULL, NULL },
+    { "detect_zeroes", &schema_detect_zeroes, 0, NULL, NULL },
+    { "bps", &schema_int, 0, NULL, NULL },
+    { "bps_rd", &schema_int, 0, NULL, NULL },
+    { "bps_wr", &schema_int, 0, NULL, NULL },
+    { "iops", &schema_int, 0, NULL, NULL },
+    { "iops_rd", &schema_int, 0, NULL, NULL },
+    { "iops_wr", &schema_int, 0, NULL, NULL },
+    { "image", &image_info_type, 0, NULL, NULL },
+    { "cache", &cache_info_type, 0, NULL, NULL },
+    { "write_threshold", &schema_int, 0, NULL, NULL },
+    { 0 },
+};
+
+static const struct schema_type device_info_type = {
+    .name = "BlockDeviceInfo", .kind = SCHEMA_STRUCT, .members = device_info
+};
+
+static const struct schema_type device_info_list = {
+    .name = "BlockDeviceInfoList", .kind = SCHEMA_ARRAY, .element = &device_info_type
+};
+
+static const struct schema_member block_info[] = {
+    { "device", &schema_str, 0, NULL, NULL },
+    { "type", &schema_str, 0, NULL, NULL },
+    { "removable", &schema_bool, 0, NULL, NULL },
+    { "locked", &schema_bool, 0, NULL, NULL },
+    { "inserted", &device_info_type, MEMBER_OPTIONAL, NULL, NULL },
+    { 0 },
+};
+
+static const struct schema_type block_info_type = {
+    .name = "BlockInfo", .kind = SCHEMA_STRUCT, .members = block_info
+};
+
+static const struct schema_type block_info_list = {
+    .name = "BlockInfoList", .kind = SCHEMA_ARRAY, .element = &block_info_type
+};
+
+/* ---- Images ---- */
+
+/* What a filter filters, or the backing file; NULL below the last. */
+static const struct node *chain_next(const struct node *n)
+{
+    const struct child *c = n->drv->traits & DRV_FILTER ? node_filtered(n) : NULL;
+
+    for (const struct child *k = n->children; !c && k; k = k->next) {
+        if (k->roles & ROLE_COW) {
+            c = k;
+        }
+    }
+    return c ? c->node : NULL;
+}
+
+/* Bytes on the host, -errno when nobody knows. */
+static int64_t allocated_size(const struct node *n)
+{
+    int64_t sum = 0;
+
+    if (n->drv->allocated_size) {
+        return n->drv->allocated_size((struct node *)(uintptr_t)n);
+    }
+    for (const struct child *c = n->children; c; c = c->next) {
+        int64_t bytes;
+
+        if (!(c->roles & (ROLE_DATA | ROLE_METADATA | ROLE_FILTERED))) {
+            continue;
+        }
+        bytes = allocated_size(c->node);
+        if (bytes < 0) {
+            return bytes;
+        }
+        sum += bytes;
+    }
+    return n->children ? sum : -ENOTSUP;
+}
+
+static int image_extra(const struct node *n, struct driver_info *info)
+{
+    for (const struct child *c; !n->drv->info; n = c->node) {
+        c = node_primary(n);
+        if (!c) {
+            return -ENOTSUP;
+        }
+    }
+    return n->drv->info(n, info);
+}
+
+/* One node's image, without what lies below. */
+static json_t *describe_image(const struct node *n)
+{
+    enum { SECTOR = 512 };
+    struct driver_info info = { 0 };
+    int64_t length = io_length(n), size = allocated_size(n);
+    char *name = node_filename(n);
+    json_t *image = json_pack("{s:s, s:s, s:I}", "filename", name, "format", n->drv->name,
+                              "virtual-size",
+                              (json_int_t)((length + SECTOR - 1) / SECTOR * SECTOR));
+
+    CHECK(image);
+    free(name);
+    if (size >= 0) {
+        json_object_set_new(image, "actual-size", json_integer(size));
+    }
+    if (image_extra(n, &info) == 0) {
+        json_object_set_new(image, "dirty-flag", json_boolean(info.dirty));
+        if (info.cluster_size) {
+            json_object_set_new(image, "cluster-size", json_integer(info.cluster_size));
+        }
+    }
+    return image;
+}
+
+/* *depth: how many nodes lie below in the chain; flat: they are not described, nor counted. */
+static json_t *describe_chain(const struct node *n, bool flat, int *depth)
+{
+    json_t *image = describe_image(n), *innermost = image;
+
+    *depth = 0;
+    while (!flat && (n = chain_next(n))) {
+        json_t *below = describe_image(n);
+
+        json_object_set_new(innermost, "backing-image", below);
+        innermost = below;
+        ++*depth;
+    }
+    return image;
+}
+
+/* ---- Nodes ---- */
+
+static void set_no_limits(json_t *info)
+{
+    static const char *const names[] = { "bps",  "bps_rd",  "bps_wr",
+                                         "iops", "iops_rd", "iops_wr" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        json_object_set_new(info, names[i], json_integer(0));
+    }
+}
+
+/* BlockDeviceInfo of a node that is reached with this write-cache mode. */
+static json_t *describe_node(const struct node *n, bool writeback, bool flat)
+{
+    int depth;
+    json_t *image = describe_chain(n, flat, &depth);
+    const char *zeroes = schema_enum_value(n->layer->drivers, &schema_detect_zeroes,
+                                           n->detect_zeroes);
+    json_t *info = json_pack(
+        "{s:O, s:s, s:b, s:s, s:i, s:b, s:s, s:o, s:{s:b, s:b, s:b}, s:i}", "file",
+        json_object_get(image, "filename"), "node-name", n->name, "ro", n->read_only, "drv",
+        n->drv->name, "backing_file_depth", depth, "encrypted", 0, "detect_zeroes", zeroes,
+        "image", image, "cache", "writeback", writeback, "direct", n->cache_direct, "no-flush",
+        n->cache_no_flush, "write_threshold", 0);
+
+    CHECK(info);
+    set_no_limits(info);
+    return info;
+}
+
+/* ---- Commands ---- */
+
+static int query_named_block_nodes(struct layer *l, const json_t *args, json_t **ret,
+                                   struct error *err)
+{
+    bool flat = json_is_true(json_object_get(args, "flat"));
+
+    (void)err;
+    *ret = json_array();
+    for (const struct node *n = l->nodes_tail; n; n = n->prev) {
+        json_array_append_new(*ret, describe_node(n, true, flat));
+    }
+    return 0;
+}
+
+static const struct schema_member named_args[] = {
+    { "flat", &schema_bool, MEMBER_OPTIONAL, "off", "leave out what lies below each node" },
+    { 0 },
+};
+
+static const struct schema_type named_type = {
+    .name = "q_obj_query-named-block-nodes-arg", .kind = SCHEMA_STRUCT, .members = named_args
+};
+
+const struct qmp_command qmp_query_named_block_nodes = {
+    .name = "query-named-block-nodes",
+    .args = &named_type,
+    .returns = &device_info_list,
+    .help = "all nodes, the newest first",
+    .run = query_named_block_nodes,
+};
+
+static int query_block(struct layer *l, const json_t *args, json_t **ret, struct error *err)
+{
+    (void)args;
+    (void)err;
+    *ret = json_array();
+    for (const struct backend *b = l->backends; b; b = backend_next(b)) {
+        const struct node *n = backend_node(b);
+        json_t *info;
+
+        if (!*backend_name(b)) {
+            continue; /* Some client's own. */
+        }
+        info = json_pack("{s:s, s:s, s:b, s:b}", "device", backend_name(b), "type", "unknown",
+                         "removable", 1, "locked", 0);
+        CHECK(info);
+        if (n) {
+            json_object_set_new(info, "inserted",
+                                describe_node(n, backend_writeback(b), false));
+        }
+        json_array_append_new(*ret, info);
+    }
+    return 0;
+}
+
+const struct qmp_command qmp_query_block = {
+    .name = "query-block",
+    .returns = &block_info_list,
+    .help = "all named block devices",
+    .run = query_block,
+};

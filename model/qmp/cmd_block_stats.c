@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/* query-blockstats: what was counted.
+ *
+ * A named block device has counters, shown with the nodes below its own: "parent" is the primary
+ * child (the name is QEMU's), "backing" what a filter filters or the backing file.  With
+ * query-nodes each node is shown by itself; nodes count nothing but the highest offset written.
+ * (QEMU qapi/block-core.json: BlockStats, BlockDeviceStats, BlockStatsSpecific.)
+ */
+#include "base/check.h"
+#include "base/mem.h"
+#include "model/layer_state.h"
+#include "model/qmp/commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Types of the reply ---- */
+
+static const struct schema_member timed_members[] = {
+    { "interval_length", &schema_int, 0, NULL, NULL },
+    { "min_rd_latency_ns", &schema_int, 0, NULL, NULL },
+    { "max_rd_latency_ns", &schema_int, 0, NULL, NULL },
+    { "avg_rd_latency_ns", &schema_int, 0, NULL, NULL },
+    { "min_wr_latency_ns", &schema_int, 0, NULL, NULL },
+    { "max_wr_latency_ns", &schema_int, 0, NULL, NULL },
+    { "avg_wr_latency_ns", &schema_int, 0, NULL, NULL },
+    { "min_flush_latency_ns", &schema_int, 0, NULL, NULL },
+    { "max_flush_latency_ns", &schema_int, 0, NULL, NULL },
+    { "avg_flush_latency_ns", &schema_int, 0, NULL, NULL },
+    { "avg_rd_queue_depth", &schema_number, 0, NULL, NULL },
+    { "avg_wr_queue_depth", &schema_number, 0, NULL, NULL },
+    { 0 },
+};
+
+static const struct schema_type timed_type = {
+    .name = "BlockDeviceTimedStats", .kind = SCHEMA_STRUCT, .members = timed_members
+};
+
+static const struct schema_type timed_list = {
+    .name = "BlockDeviceTimedStatsList", .kind = SCHEMA_ARRAY, .element = &timed_type
+};
+
+static const struct schema_member stats_members[] = {
+    { "rd_bytes", &schema_int, 0, NULL, NULL },
+    { "wr_bytes", &schema_int, 0, NULL, NULL },
+    { "unmap_bytes", &schema_int, 0, NULL, NULL },
+    { "rd_operations", &schema_int, 0, NULL, NULL },
+    { "wr_operations", &schema_int, 0, NULL, NULL },
+    { "flush_operations", &schema_int, 0, NULL, NULL },
+    { "unmap_operations", &schema_int, 0, NULL, NULL },
+    { "rd_total_time_ns", &schema_int, 0, NULL, NULL },
+    { "wr_total_time_ns", &schema_int, 0, NULL, NULL },
+    { "flush_total_time_ns", &schema_int, 0, NULL, NULL },
+    { "unmap_total_time_ns", &schema_int, 0, NULL, NULL },
+    { "wr_highest_offset", &schema_int, 0, NULL, NULL },
+    { "rd_merged", &schema_int, 0, NULL, NULL },
+    { "wr_merged", &schema_int, 0, NULL, NULL },
+    { "unmap_merged", &schema_int, 0, NULL, NULL },
+    { "idle_time_ns", &schema_int, MEMBER_OPTIONAL, NULL, NULL },
+    { "failed_rd_operations", &schema_int, 0, NULL, NULL },
+    { "failed_wr_operations", &schema_int, 0, NULL, NULL },
+    { "failed_flush_operations", &schema_int, 0, NULL, NULL },
+    { "failed_unmap_operations", &schema_int, 0, NULL, NULL },
+    { "invalid_rd_operations", &schema_int, 0, NULL, NULL },
+    { "invalid_wr_operations", &schema_int, 0, NULL, NULL },
+    { "invalid_flush_operations", &schema_int, 0, NULL, NULL },
+    { "invalid_unmap_operations", &schema_int, 0, NULL, NULL },
+    { "account_invalid", &schema_bool, 0, NULL, NULL },
+    { "account_failed", &schema_bool, 0, NULL, NULL },
+    { "timed_stats", &timed_list, 0, NULL, NULL },
+    { 0 },
+};
+
+static const struct schema_type stats_type = {
+    .name = "BlockDeviceStats", .kind = SCHEMA_STRUCT, .members = stats_members
+};
+
+static const struct schema_member *specific_branch(const struct blk_driver *const *drivers,
+                                                   const char *value)
+{
+    for (size_t i = 0; drivers[i]; i++) {
+        if (!strcmp(drivers[i]->name, value)) {
+            return drivers[i]->stats_members;
+        }
+    }
+    return NULL;
+}
+
+static const char *driver_name_at(const struct blk_driver *const *drivers, size_t i)
+{
+    return drivers[i] ? drivers[i]->name : NULL;
+}
+
+static const struct schema_type driver_type = {
+    .name = "BlockdevDriver", .kind = SCHEMA_ENUM, .value_at = driver_name_at
+};
+
+static const struct schema_member specific_members[] = {
+    { "driver", &driver_type, 0, NULL, NULL },
+    { 0 },
+};
+
+static const struct schema_type specific_type = {
+    .name = "BlockStatsSpecific",
+    .kind = SCHEMA_UNION,
+    .members = specific_members,
+    .discriminator = "driver",
+    .branch = specific_branch,
+};
+
+static const struct schema_type block_stats_type;
+
+static const struct schema_member block_stats[] = {
+    { "device", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
+    { "node-name", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
+    { "stats", &stats_type, 0, NULL, NULL },
+    { "driver-specific", &specific_type, MEMBER_OPTIONAL, NULL, NULL },
+    { "parent", &block_stats_type, MEMBER_OPTIONAL, NULL, NULL },
+    { "backing", &block_stats_type, MEMBER_OPTIONAL, NULL, NULL },
+    { 0 },
+};
+
+static const struct schema_type block_stats_type = {
+    .name = "BlockStats", .kind = SCHEMA_STRUCT, .members = block_stats
+};
+
+static const struct schema_type block_stats_list = {
+    .name = "BlockStatsList", .kind = SCHEMA_ARRAY, .element = &block_stats_type
+};
+
+/* ---- Counters ---- */
+
+static void set_counter(json_t *stats, const char *before, const char *op, const char *after,
+                        uint64_t value)
+{
+    char *name = mem_printf("%s%s%s", before, op, after);
+
+    json_object_set_new(stats, name, json_integer((json_int_t)MIN(value, (uint64_t)INT64_MAX)));
+    free(name);
+}
+
+static const char *acct_op_name(enum acct_op op)
+{
+    static const char *const names[ACCT_OPS] = {
+        [ACCT_READ] = "rd", [ACCT_WRITE] = "wr", [ACCT_FLUSH] = "flush", [ACCT_UNMAP] = "unmap"
+    };
+
+    CHECK(op < ACCT_OPS);
+    return names[op];
+}
+
+/* a: NULL for a node, which counts nothing. */
+static json_t *describe_counters(const struct acct *a, int64_t wr_highest, int64_t now_ns)
+{
+    static const struct acct none = { .last_ns = -1 };
+    json_t *stats = json_object();
+    bool is_device = a != NULL;
+
+    a = a ? a : &none;
+    for (enum acct_op op = 0; op < ACCT_OPS; op++) {
+        const char *name = acct_op_name(op);
+
+        set_counter(stats, "", name, "_operations", a->ops[op]);
+        set_counter(stats, "", name, "_total_time_ns", (uint64_t)a->total_ns[op]);
+        set_counter(stats, "failed_", name, "_operations", a->failed[op]);
+        set_counter(stats, "invalid_", name, "_operations", a->invalid[op]);
+        if (op != ACCT_FLUSH) {
+            set_counter(stats, "", name, "_bytes", a->bytes[op]);
+            set_counter(stats, "", name, "_merged", 0);
+        }
+    }
+    json_object_set_new(stats, "wr_highest_offset", json_integer(wr_highest));
+    json_object_set_new(stats, "account_invalid", json_boolean(is_device));
+    json_object_set_new(stats, "account_failed", json_boolean(is_device));
+    json_object_set_new(stats, "timed_stats", json_array());
+    if (a->last_ns >= 0) {
+        CHECK(a->last_ns <= now_ns);
+        json_object_set_new(stats, "idle_time_ns", json_integer(now_ns - a->last_ns));
+    }
+    return stats;
+}
+
+/* ---- Nodes ---- */
+
+static const struct node *backing_of(const struct node *n)
+{
+    const struct child *c = n->drv->traits & DRV_FILTER ? node_filtered(n) : NULL;
+
+    for (const struct child *k = n->children; !c && k; k = k->next) {
+        if (k->roles & ROLE_COW) {
+            c = k;
+        }
+    }
+    return c ? c->node : NULL;
+}
+
+/* How often a filter is described twice, as "parent" and as "backing", on one way down. */
+enum { TWINS_MAX = 6, TWINS_NONE = -1 };
+
+/* BlockStats of a node with what lies below it.  twins: TWINS_NONE leaves out every "backing".
+ *
+ * Below a filter, "parent" and "backing" are the same node, so a pile of filters doubles the reply
+ * at each of them (it does in QEMU); from TWINS_MAX on only "parent" is shown. */
+static json_t *describe_node(const struct node *n, const struct acct *a, int twins)
+{
+    const struct child *primary = node_primary(n);
+    const struct node *backing = twins == TWINS_NONE ? NULL : backing_of(n);
+    bool is_twin = backing && primary && primary->node == backing;
+    json_t *out = json_pack("{s:s, s:o}", "node-name", n->name, "stats",
+                            describe_counters(a, n->wr_highest, sim_now_ns(n->sim)));
+
+    CHECK(out);
+    if (n->drv->stats) {
+        json_t *specific = json_pack("{s:s}", "driver", n->drv->name);
+
+        n->drv->stats(n, specific);
+        json_object_set_new(out, "driver-specific", specific);
+    }
+    if (is_twin) {
+        backing = twins > 0 ? backing : NULL;
+        twins = MAX(twins - 1, 0);
+    }
+    if (primary) {
+        json_object_set_new(out, "parent", describe_node(primary->node, NULL, twins));
+    }
+    if (backing) {
+        json_object_set_new(out, "backing", describe_node(backing, NULL, twins));
+    }
+    return out;
+}
+
+static json_t *describe_device(const struct layer *l, const struct backend *b)
+{
+    const struct node *n = backend_node(b);
+    const struct acct *a = backend_acct(b);
+    json_t *out = n ? describe_node(n, a, TWINS_MAX)
+                    : json_pack("{s:o}", "stats", describe_counters(a, 0, sim_now_ns(l->sim)));
+
+    CHECK(out);
+    json_object_set_new(out, "device", json_string(backend_name(b)));
+    return out;
+}
+
+static int query_blockstats(struct layer *l, const json_t *args, json_t **ret, struct error *err)
+{
+    (void)err;
+    *ret = json_array();
+    if (json_is_true(json_object_get(args, "query-nodes"))) {
+        for (const struct node *n = l->nodes; n; n = n->next) {
+            json_array_append_new(*ret, describe_node(n, NULL, TWINS_NONE));
+        }
+        return 0;
+    }
+    for (const struct backend *b = l->backends; b; b = backend_next(b)) {
+        if (*backend_name(b)) {
+            json_array_append_new(*ret, describe_device(l, b));
+        }
+    }
+    return 0;
+}
+
+static const struct schema_member stats_args[] = {
+    { "query-nodes", &schema_bool, MEMBER_OPTIONAL, "off", "each node instead of each device" },
+    { 0 },
+};
+
+static const struct schema_type stats_args_type = {
+    .name = "q_obj_query-blockstats-arg", .kind = SCHEMA_STRUCT, .members = stats_args
+};
+
+const struct qmp_command qmp_query_blockstats = {
+    .name = "query-blockstats",
+    .args = &stats_args_type,
+    .returns = &block_stats_list,
+    .help = "counters of block devices or nodes",
+    .run = query_blockstats,
+};

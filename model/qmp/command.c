@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* From a request to a reply.
+ *
+ *   bytes -> reader -> request -> members -> command -> arguments -> run -> reply -> trace
+ *
+ * The first stage that says no gives the reply, with the request's "id" from the moment that the
+ * request is an object.  The order of the stages, and their texts, are those of QEMU's monitor
+ * after capabilities negotiation.  (QEMU docs/interop/qmp-spec.txt, section 2.)
+ */
+#include "base/check.h"
+#include "base/mem.h"
+#include "model/layer_state.h"
+#include "model/qmp/build.h"
+#include "model/qmp/commands.h"
+#include "model/qmp/reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct qmp_command *const qmp_commands[] = {
+    &qmp_blockdev_add,
+    &qmp_blockdev_del,
+    &qmp_capabilities,
+    &qmp_query_block,
+    &qmp_query_blockstats,
+    &qmp_query_commands,
+    &qmp_query_iothreads,
+    &qmp_query_named_block_nodes,
+    &qmp_query_schema,
+    &qmp_query_version,
+    NULL,
+};
+
+const struct qmp_command *qmp_command_find(const char *name)
+{
+    for (size_t i = 0; qmp_commands[i]; i++) {
+        if (!strcmp(qmp_commands[i]->name, name)) {
+            return qmp_commands[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- Replies ---- */
+
+static json_t *reply_error(const struct error *err)
+{
+    char *text = qmp_utf8_clean(err->text);
+    json_t *reply = json_pack("{s:{s:s, s:s}}", "error", "class", error_class_name(err->class),
+                              "desc", text);
+
+    CHECK(err->code && reply);
+    free(text);
+    return reply;
+}
+
+/* ret: taken; NULL: {}. */
+static json_t *reply_return(json_t *ret)
+{
+    json_t *reply = json_object();
+
+    json_object_set_new(reply, "return", ret ? ret : json_object());
+    return reply;
+}
+
+static void trace_reply(struct layer *l, const json_t *reply)
+{
+    char *text = json_dumps(reply, JSON_SORT_KEYS | JSON_COMPACT);
+
+    CHECK(text);
+    trace_emit_text(&l->sim->trace, sim_now_ns(l->sim), TRACE_REPLY, 0, text, strlen(text));
+    free(text);
+}
+
+/* ---- Requests ---- */
+
+static int fail_member(struct error *err, const char *name, const char *what)
+{
+    return error_set(err, -EINVAL, "QMP input member '%s' %s", name, what);
+}
+
+/* The name of the command; *oob: it came as "exec-oob". */
+static const char *request_name(const struct layer *l, const json_t *request, bool *oob,
+                                struct error *err)
+{
+    const json_t *execute = json_object_get(request, "execute");
+    const json_t *exec_oob = l->qmp_oob ? json_object_get(request, "exec-oob") : NULL;
+    const json_t *name = exec_oob ? exec_oob : execute;
+
+    *oob = exec_oob != NULL;
+    if (execute && exec_oob) {
+        fail_member(err, "execute", "clashes with 'exec-oob'");
+        return NULL;
+    }
+    if (!name) {
+        error_set(err, -EINVAL, "QMP input lacks member 'execute'");
+        return NULL;
+    }
+    if (!json_is_string(name)) {
+        fail_member(err, exec_oob ? "exec-oob" : "execute", "must be a string");
+        return NULL;
+    }
+    return json_string_value(name);
+}
+
+/* Members that may not stand in a request. */
+static int check_request_members(const struct layer *l, const json_t *request, struct error *err)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)request, key, value) {
+        if (strcmp(key, "execute") && strcmp(key, "arguments") && strcmp(key, "id") &&
+            !(l->qmp_oob && !strcmp(key, "exec-oob"))) {
+            return fail_member(err, key, "is unexpected");
+        }
+    }
+    return 0;
+}
+
+/* The command of a request and, borrowed, its arguments (NULL: none were given). */
+static const struct qmp_command *request_command(const struct layer *l, const json_t *request,
+                                                 const json_t **args, struct error *err)
+{
+    const struct qmp_command *cmd;
+    const char *name;
+    bool oob = false;
+
+    if (check_request_members(l, request, err) < 0) {
+        return NULL;
+    }
+    name = request_name(l, request, &oob, err);
+    if (!name) {
+        return NULL;
+    }
+    *args = json_object_get(request, "arguments");
+    if (*args && !json_is_object(*args)) {
+        fail_member(err, "arguments", "must be an object");
+        return NULL;
+    }
+    cmd = qmp_command_find(name);
+    if (!cmd) {
+        error_set_class(err, ERROR_COMMAND_NOT_FOUND, -ENOENT,
+                        "The command %s has not been found", name);
+        return NULL;
+    }
+    if (oob) {
+        error_set(err, -EINVAL, "The command %s does not support OOB", name);
+        return NULL;
+    }
+    return cmd;
+}
+
+static const struct schema_type no_args = { .name = "q_empty", .kind = SCHEMA_STRUCT };
+
+/* Checks the arguments and runs the command. */
+static int run_command(struct layer *l, const struct qmp_command *cmd, const json_t *args,
+                       json_t **ret, struct error *err)
+{
+    json_t *empty = args ? NULL : json_object();
+    int code;
+
+    args = args ? args : empty;
+    code = schema_check(l->drivers, cmd->args ? cmd->args : &no_args, "", args, err);
+    if (code == 0) {
+        code = cmd->run(l, args, ret, err);
+    }
+    CHECK((code < 0) == (err->code != 0) && (code == 0 || !*ret));
+    json_decref(empty);
+    return code;
+}
+
+json_t *qmp_dispatch(struct layer *l, const json_t *request)
+{
+    struct error err = ERROR_INIT;
+    const struct qmp_command *cmd = NULL;
+    const json_t *args = NULL;
+    json_t *ret = NULL, *reply, *id = NULL;
+
+    if (!json_is_object(request)) {
+        error_set(&err, -EINVAL, "QMP input must be a JSON object");
+    } else {
+        id = json_object_get(request, "id");
+        cmd = request_command(l, request, &args, &err);
+    }
+    if (cmd) {
+        run_command(l, cmd, args, &ret, &err);
+    }
+    reply = err.code ? reply_error(&err) : reply_return(ret);
+    if (id) {
+        json_object_set_new(reply, "id", json_deep_copy(id));
+    }
+    trace_reply(l, reply);
+    return reply;
+}
+
+/* ---- What the layer shows of it ---- */
+
+json_t *layer_qmp(struct layer *l, const json_t *request)
+{
+    return qmp_dispatch(l, request);
+}
+
+json_t *layer_qmp_text(struct layer *l, const char *bytes, size_t n)
+{
+    struct error err = ERROR_INIT;
+    char *line = mem_alloc(n + 1);
+    json_t *request, *reply;
+
+    /* A monitor sees the end of the line too, and some messages quote it. */
+    memcpy(line, bytes, n);
+    line[n] = '\n';
+    request = qmp_read_text(line, n + 1, &err);
+    free(line);
+    if (request) {
+        reply = qmp_dispatch(l, request);
+        json_decref(request);
+    } else {
+        reply = reply_error(&err);
+        trace_reply(l, reply);
+    }
+    return reply;
+}
+
+const struct schema_type *layer_command_args(const struct layer *l, const char *name, bool *known)
+{
+    const struct qmp_command *cmd = qmp_command_find(name);
+
+    (void)l;
+    *known = cmd != NULL;
+    return cmd ? cmd->args : NULL;
+}
+
+const char *layer_command_name(size_t i)
+{
+    CHECK(i < ARRAY_LEN(qmp_commands));
+    return qmp_commands[i] ? qmp_commands[i]->name : NULL;
+}
