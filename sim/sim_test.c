@@ -360,7 +360,8 @@ static void test_the_trace_can_be_read(void **state)
     const char *const parts[] = { "statement 4", "request   write        actor=2 4096+512",
                                   "complete  write        actor=2 4096 ret=-5",
                                   "flush        actor=1 0 ret=-5", "bytes=512", "power     cut",
-                                  "power     on", "fault     op=3", "graph     add hd0" };
+                                  "power     on", "fault     torn         actor=1 0 rule=2",
+                                  "graph     add hd0" };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         assert_non_null(strstr(out.text, parts[i]));
     }

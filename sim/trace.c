@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "sim/fault.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -117,12 +118,16 @@ static void print_record(const struct trace_rec *r, const char *text, struct str
         strbuf_printf(out, "%-12s actor=%u %" PRId64 " %s=%" PRId64, op_name(r), r->id, r->a,
                       r->b < 0 ? "ret" : "bytes", r->b);
         break;
+    case TRACE_FAULT:
+        strbuf_printf(out, "%-12s actor=%u %" PRId64 " rule=%" PRId64,
+                      r->op < FAULT_KINDS ? fault_kind_name(r->op) : "?", r->id, r->a, r->b);
+        break;
     case TRACE_POWER:
         strbuf_puts(out, r->op ? "on" : "cut");
         break;
     default:
         if (text) {
-            strbuf_puts(out, text);
+            strbuf_add(out, text, strlen(text) - (size_t)(*text && text[strlen(text) - 1] == '\n'));
         } else {
             strbuf_printf(out, "op=%u id=%u a=%" PRId64 " b=%" PRId64, r->op, r->id, r->a, r->b);
         }
