@@ -119,7 +119,8 @@ static void put_hint(const struct script_stmt *stmt, const struct outcome *out,
 static void put_actual(const struct outcome *out, struct strbuf *text)
 {
     if (out->failed) {
-        strbuf_printf(text, "actual:   error %s \"%s\"", error_class_name(out->class), out->text);
+        strbuf_printf(text, "actual:   error%s%s \"%s\"", out->has_class ? " " : "",
+                      out->has_class ? error_class_name(out->class) : "", out->text);
     } else {
         strbuf_puts(text, "actual:   ok");
     }

@@ -25,6 +25,7 @@ enum { RUN_ORACLES_MAX = 32, RUN_STEPS_DEFAULT = 50000000, RUN_WORD_ARGS_MAX = 4
 /* How a statement ended. */
 struct outcome {
     bool failed;
+    bool has_class; /* A QMP command failed; others have no class. */
     enum error_class class;
     char *text;     /* Message of a failure, NULL otherwise. */
     json_t *ret;    /* "return" of a QMP reply, or NULL. */

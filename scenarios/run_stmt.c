@@ -127,6 +127,7 @@ void outcome_of_call(const struct target_call *call, struct outcome *out)
     if (error) {
         const char *desc = json_string_value(json_object_get(error, "desc"));
         out->failed = true;
+        out->has_class = true;
         out->class = class_of(json_string_value(json_object_get(error, "class")));
         out->text = mem_strdup(desc ? desc : "");
     } else {

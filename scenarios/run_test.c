@@ -101,7 +101,7 @@ static void an_unexpected_error_ends_the_case(void **state)
                  "io n0 read 0 2M\n"
                  "io n0 foo\n",
                  3, "expect:ok:unexpected error: read failed: Input/output error",
-                 "expected: ok\nactual:   error GenericError \"read failed: Input/output error\"");
+                 "expected: ok\nactual:   error \"read failed: Input/output error\"");
     struct result r;
     run_text("case t\nblockdev-ad driver=null-co\n", &r);
     assert_int_equal(r.verdict, VERDICT_FAIL);

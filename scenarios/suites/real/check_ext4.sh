@@ -16,13 +16,13 @@ passed=0 failed=0
 # check NAME COMMAND...
 check()
 {
-    name=$1
+    title=$1
     shift
     if "$@" >"$out/log" 2>&1; then
-        echo "ok   $name"
+        echo "ok   $title"
         passed=$((passed + 1))
     else
-        echo "FAIL $name"
+        echo "FAIL $title"
         sed 's/^/    /' "$out/log"
         failed=$((failed + 1))
     fi
