@@ -242,6 +242,9 @@ static int do_read(struct node *n, struct io_req *req)
 
 static int do_write(struct node *n, struct io_req *req)
 {
+    if ((req->flags & IO_COMPRESSED) && !(n->limits.write_flags & IO_COMPRESSED)) {
+        return -ENOTSUP;
+    }
     if (!io_is_aligned(n, req)) {
         return io_write_padded(n, req);
     }

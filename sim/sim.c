@@ -58,6 +58,16 @@ int sim_iothread_find(const struct sim *s, const char *name)
     return -ENOENT;
 }
 
+/* Fires all timers of the next instant, so that what they wake is ready together. */
+static void fire_instant(struct sim *s, struct timer *t)
+{
+    int64_t now_ns = t->deadline_ns;
+    do {
+        clock_fire(&s->clock, t);
+        t = clock_next(&s->clock);
+    } while (t && t->deadline_ns <= now_ns);
+}
+
 enum sim_stop sim_run(struct sim *s, const bool *done, int64_t until_ns, uint64_t max_steps)
 {
     CHECK(co_self(s) == NULL);
@@ -86,7 +96,7 @@ enum sim_stop sim_run(struct sim *s, const bool *done, int64_t until_ns, uint64_
             s->clock.now_ns = MAX(s->clock.now_ns, until_ns);
             return SIM_LATER;
         }
-        clock_fire(&s->clock, t);
+        fire_instant(s, t);
     }
 }
 
