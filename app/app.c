@@ -52,8 +52,11 @@ void app_complain_unknown(const char *what, const char *word, const char *const 
 
 int app_finish_output(int code)
 {
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        app_complain("cannot write to stdout: %s", error_strerror(errno ? errno : EIO));
+    int errnum = fflush(stdout) != 0 ? errno : 0;
+    if (errnum || ferror(stdout)) {
+        /* When an earlier write failed nobody knows any more why. */
+        app_complain("cannot write to stdout%s%s", errnum ? ": " : "",
+                     errnum ? error_strerror(errnum) : "");
         return APP_ENVIRONMENT;
     }
     return code;

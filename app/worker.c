@@ -355,8 +355,8 @@ static void read_results(struct pool *p, struct worker *w)
 static void trim_errors(struct worker *w)
 {
     if (w->errors.len > 2 * STDERR_TAIL) {
+        memmove(w->errors.text, w->errors.text + w->errors.len - STDERR_TAIL, STDERR_TAIL);
         w->errors.len = STDERR_TAIL;
-        memmove(w->errors.text, w->errors.text + STDERR_TAIL, STDERR_TAIL);
     }
 }
 

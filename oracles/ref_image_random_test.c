@@ -80,7 +80,10 @@ static uint8_t *unit_push(struct unit *u)
 
 static void world_open(struct world *w, uint64_t seed, int lies)
 {
-    *w = (struct world){ .rng = seed * 77 + 1, .lies = lies, .small = seed % 3 == 0 };
+    memset(w, 0, sizeof(*w)); /* Too large for a copy on the stack. */
+    w->rng = seed * 77 + 1;
+    w->lies = lies;
+    w->small = seed % 3 == 0;
     w->sim = sim_create(&(struct sim_config){ .seed = 1 });
     w->hd0 = (struct node){ .name = "hd0", .driver = "file", .filename = "a", .length = BYTES };
     fake_node(&w->layer, &w->hd0);
