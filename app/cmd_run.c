@@ -54,6 +54,10 @@ static int read_options(const struct options *o, struct session *s)
         app_complain("run: --log takes failed or all, not '%s'", log);
         return APP_USAGE;
     }
+    if (options_has(o, "db") && !*options_get(o, "db", "")) {
+        app_complain("run: --db needs the name of a file"); /* SQLite forgets a nameless one. */
+        return APP_USAGE;
+    }
     s->workers = (unsigned)jobs;
     s->watchdog_s = (unsigned)watchdog;
     s->host_time = !options_has(o, "no-host-time");

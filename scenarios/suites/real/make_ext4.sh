@@ -20,6 +20,7 @@ image=$1
 mkdir -p "$(dirname "$image")"
 work=$(mktemp -d "$(dirname "$image")/make.XXXXXX")
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
 
 cat >"$work/mke2fs.conf" <<'CONF'
 [defaults]
