@@ -167,7 +167,7 @@ hotpath: all ## Show that a warm request neither allocates nor makes a system ca
 	$(Q)$(CC) -O1 -shared -fPIC -o build/test/count_malloc.so ci/count_malloc.c
 	@ci/hot_path $(BLKSIM) build/test/count_malloc.so
 
-determinism: build/real/ext4.img ## The same trace hashes whatever the clock, address, compiler or environment
+determinism: build/real/ext4.img ## The same trace hashes whatever the host does
 	@ci/deps test
 	+@MAKE='$(MAKE)' JOBS=$(JOBS) ci/determinism $(ARGS)
 
@@ -193,5 +193,5 @@ install: all ## Install program, manual pages and suites (PREFIX, DESTDIR)
 	    install -D -m 644 scenarios/$$f $(DESTDIR)$(PREFIX)/share/blksim/$$f || exit 1; done
 
 clean: ## Remove everything that was built
-	rm -rf $(addprefix build/,$(CONFIGS)) build/blksim build/test \
+	rm -rf $(addprefix build/,$(CONFIGS)) build/blksim build/test build/real \
 		build/determinism compile_commands.json

@@ -227,9 +227,11 @@ json_t *schema_introspect(const struct blk_driver *const *drivers,
     struct introspect in = { .drivers = drivers, .out = json_array() };
 
     for (size_t i = 0; commands[i]; i++) {
+        /* One after the other: a compiler may evaluate arguments in any order. */
+        const char *args = use_type(&in, commands[i]->args);
+        const char *returns = use_type(&in, commands[i]->returns);
         json_t *info = json_pack("{s:s, s:s, s:s, s:s}", "name", commands[i]->name, "meta-type",
-                                 "command", "arg-type", use_type(&in, commands[i]->args),
-                                 "ret-type", use_type(&in, commands[i]->returns));
+                                 "command", "arg-type", args, "ret-type", returns);
 
         CHECK(info);
         json_array_append_new(in.out, info);
