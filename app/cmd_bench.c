@@ -376,7 +376,7 @@ static const struct option_spec bench_options[] = {
 const struct command command_bench = {
     .name = "bench",
     .args = "[WORK...]",
-    .help = "Measure speed against a yardstick",
+    .help = "Measures speed against a yardstick.",
     .more = "Each row is the median of interleaved pairs; a ratio below its floor makes the exit "
             "code 1.",
     .args_max = SIZE_MAX,

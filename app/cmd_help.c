@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* `blksim help`: commands, drivers, verbs and oracles, each from its own table. */
+/* `blksim help`: commands, drivers, verbs, QMP commands and oracles, each from its own table. */
 #include "app/app.h"
 #include "app/help_driver.h"
 #include "app/manual.h"
 #include "base/mem.h"
 #include "drivers/registry.h"
+#include "model/qmp/command.h"
 #include "oracles/oracle.h"
 #include "scenarios/verbs.h"
 
@@ -24,8 +25,8 @@ static void help_overview(struct strbuf *out)
     for (size_t i = 0; commands_all[i]; i++) {
         strbuf_printf(out, "  %-10s %s\n", commands_all[i]->name, commands_all[i]->help);
     }
-    strbuf_puts(out, "\nMore: blksim help COMMAND, help driver [NAME], help verb [NAME], "
-                     "help oracle [NAME]\n");
+    strbuf_puts(out, "\nMore: blksim help COMMAND, help driver [NAME], help verb [NAME], help qmp "
+                     "[NAME],\n      help oracle [NAME]\n");
 }
 
 /* Names of a table, and one-line helps where there are some. */
@@ -50,6 +51,21 @@ static bool driver_describe(const char *name, struct strbuf *out)
         }
     }
     return false;
+}
+
+static const char *qmp_name(size_t i, const char **help)
+{
+    *help = qmp_commands[i] ? qmp_commands[i]->help : NULL;
+    return qmp_commands[i] ? qmp_commands[i]->name : NULL;
+}
+
+static bool qmp_describe(const char *name, struct strbuf *out)
+{
+    const struct qmp_command *c = qmp_command_find(name);
+    if (c) {
+        help_qmp(c, out);
+    }
+    return c != NULL;
 }
 
 static const char *oracle_name(size_t i, const char **help)
@@ -90,6 +106,7 @@ static bool verb_describe(const char *name, struct strbuf *out)
 static const struct topic topics[] = {
     { "driver", driver_name, driver_describe },
     { "verb", verb_name, verb_describe },
+    { "qmp", qmp_name, qmp_describe },
     { "oracle", oracle_name, oracle_describe },
 };
 
@@ -98,7 +115,7 @@ static void topic_list(const struct topic *t, struct strbuf *out)
     const char *help;
     for (size_t i = 0; t->name(i, &help); i++) {
         const char *name = t->name(i, &help);
-        strbuf_printf(out, "  %-20s %s\n", name, help ? help : "");
+        strbuf_printf(out, "  %-24s %s\n", name, help ? help : "");
     }
 }
 
@@ -175,8 +192,9 @@ static int run_help(struct app *app, const struct options *o)
 
 const struct command command_help = {
     .name = "help",
-    .args = "[COMMAND | driver [NAME] | verb [NAME] | oracle [NAME]]",
-    .help = "Explains a command, a driver, a verb of the scenario language or an oracle.",
+    .args = "[COMMAND | driver [NAME] | verb [NAME] | qmp [NAME] | oracle [NAME]]",
+    .help = "Explains a command, a driver, a verb of the scenario language, a QMP command or an "
+            "oracle.",
     .more = NULL,
     .args_max = 2,
     .options = help_options,

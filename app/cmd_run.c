@@ -78,6 +78,27 @@ static int read_options(const struct options *o, struct session *s)
     return APP_OK;
 }
 
+/* One file, one report. */
+static int check_outputs(const struct session *s)
+{
+    const char *const outputs[] = { s->tap_path, s->junit_path, s->trace_path, s->hashes_path,
+                                    s->db_path };
+    for (size_t i = 0; i < ARRAY_LEN(outputs); i++) {
+        for (size_t k = i + 1; k < ARRAY_LEN(outputs); k++) {
+            if (!outputs[i] || !outputs[k] || strcmp(outputs[i], outputs[k])) {
+                continue;
+            }
+            if (strcmp(outputs[i], "-") == 0) {
+                app_complain("run: only one report can go to stdout");
+            } else {
+                app_complain("run: two reports cannot go to one file, '%s'", outputs[i]);
+            }
+            return APP_USAGE;
+        }
+    }
+    return APP_OK;
+}
+
 static int check_selection(const struct session *s)
 {
     if (s->selection->units.len == 0) {
@@ -90,16 +111,7 @@ static int check_selection(const struct session *s)
                      s->selection->units.len);
         return APP_USAGE;
     }
-    const char *const outputs[] = { s->tap_path, s->junit_path, s->trace_path, s->hashes_path };
-    size_t to_stdout = 0;
-    for (size_t i = 0; i < ARRAY_LEN(outputs); i++) {
-        to_stdout += outputs[i] && strcmp(outputs[i], "-") == 0;
-    }
-    if (to_stdout > 1) {
-        app_complain("run: only one report can go to stdout");
-        return APP_USAGE;
-    }
-    return APP_OK;
+    return check_outputs(s);
 }
 
 static int run_run(struct app *app, const struct options *o)

@@ -7,19 +7,30 @@
 
 #include <string.h>
 
-enum { DEPTH_MAX = 3, NAME_COLUMN = 34 };
+enum { DEPTH_MAX = 3, NAME_COLUMN = 34, LINE_MAX_WIDTH = 100, ENUM_SHORT = 8, ENUMS_MAX = 16 };
+
+/* An enum with more values than fit beside a name: they are listed at the end, once. */
+static bool enum_is_long(const struct schema_type *t)
+{
+    size_t n = 0;
+    while (t->kind == SCHEMA_ENUM && t->values && t->values[n]) {
+        n++;
+    }
+    return n > ENUM_SHORT;
+}
 
 static void put_type(const struct schema_type *t, struct strbuf *out)
 {
     const char *sep = "";
     switch (t->kind) {
     case SCHEMA_ENUM:
-        for (size_t i = 0; t->values && t->values[i]; i++) {
+        if (!t->values || enum_is_long(t)) {
+            strbuf_puts(out, t->name);
+            break;
+        }
+        for (size_t i = 0; t->values[i]; i++) {
             strbuf_printf(out, "%s%s", sep, t->values[i]);
             sep = "|";
-        }
-        if (!t->values) {
-            strbuf_puts(out, t->name);
         }
         break;
     case SCHEMA_ARRAY:
@@ -41,20 +52,22 @@ static void put_type(const struct schema_type *t, struct strbuf *out)
     }
 }
 
-/* Structures inside are shown member by member, with dotted names, as they are written. */
+/* Structures inside, and those in lists, are shown member by member, with dotted names, as they are
+ * written; N stands for a place in the list. */
 static void put_members(const struct schema_member *m, const char *prefix, unsigned depth,
                         struct strbuf *out)
 {
     for (; m && m->name; m++) {
+        bool list = m->type->kind == SCHEMA_ARRAY;
+        const struct schema_type *inner = list ? m->type->element : m->type;
         struct strbuf name = { .text = NULL };
-        strbuf_printf(&name, "%s%s=", prefix, m->name);
-        if (m->type->kind == SCHEMA_STRUCT && depth < DEPTH_MAX) {
-            name.len--;
-            strbuf_puts(&name, ".");
-            put_members(m->type->members, strbuf_str(&name), depth + 1, out);
+        if (inner->kind == SCHEMA_STRUCT && depth < DEPTH_MAX) {
+            strbuf_printf(&name, "%s%s.%s", prefix, m->name, list ? "N." : "");
+            put_members(inner->members, strbuf_str(&name), depth + 1, out);
             strbuf_free(&name);
             continue;
         }
+        strbuf_printf(&name, "%s%s=", prefix, m->name);
         put_type(m->type, &name);
         strbuf_printf(out, "  %-*s", NAME_COLUMN, strbuf_str(&name));
         if (name.len > NAME_COLUMN) {
@@ -65,6 +78,43 @@ static void put_members(const struct schema_member *m, const char *prefix, unsig
                       m->deflt ? ", default " : "", m->deflt ? m->deflt : "",
                       m->flags & MEMBER_MUTABLE ? ", may change in reopen" : "");
         strbuf_free(&name);
+    }
+}
+
+static void put_values(const struct schema_type *t, struct strbuf *out)
+{
+    strbuf_printf(out, "\n%s is one of:", t->name);
+    size_t column = LINE_MAX_WIDTH;
+    for (size_t i = 0; t->values[i]; i++) {
+        size_t width = strlen(t->values[i]) + 1;
+        if (column + width > LINE_MAX_WIDTH) {
+            strbuf_puts(out, "\n ");
+            column = 1;
+        }
+        strbuf_printf(out, " %s", t->values[i]);
+        column += width;
+    }
+    strbuf_puts(out, "\n");
+}
+
+/* Long enums of a table and of the structures in it; seen: those that were listed, ENUMS_MAX. */
+static void put_long_enums(const struct schema_member *m, unsigned depth,
+                           const struct schema_type **seen, struct strbuf *out)
+{
+    for (; m && m->name; m++) {
+        const struct schema_type *t = m->type->kind == SCHEMA_ARRAY ? m->type->element : m->type;
+        if (t->kind == SCHEMA_STRUCT && depth < DEPTH_MAX) {
+            put_long_enums(t->members, depth + 1, seen, out);
+        } else if (enum_is_long(t)) {
+            size_t i = 0;
+            while (i < ENUMS_MAX - 1 && seen[i] && seen[i] != t) {
+                i++;
+            }
+            if (seen[i] != t) {
+                seen[i] = t;
+                put_values(t, out);
+            }
+        }
     }
 }
 
@@ -93,7 +143,29 @@ void help_driver(const struct blk_driver *d, struct strbuf *out)
         put_children(d, out);
     }
     if (d->options && d->options->name) {
-        strbuf_puts(out, "\nOptions of blockdev-add and -drive:\n");
+        strbuf_puts(out, "\nOptions:\n");
         put_members(d->options, "", 0, out);
+    }
+    strbuf_puts(out, "\nOptions that every node has:\n");
+    put_members(schema_blockdev_options.members, "", 0, out);
+    const struct schema_type *seen[ENUMS_MAX] = { NULL };
+    put_long_enums(d->options, 0, seen, out);
+}
+
+void help_qmp(const struct qmp_command *c, struct strbuf *out)
+{
+    strbuf_printf(out, "%s: %s\n", c->name, c->help);
+    if (c->args && c->args->members && c->args->members->name) {
+        strbuf_puts(out, "\nArguments:\n");
+        put_members(c->args->members, "", 0, out);
+    }
+    if (c->args && c->args->kind == SCHEMA_UNION) {
+        strbuf_printf(out, "  and those of the %s: blksim help %s NAME\n",
+                      c->args->discriminator, c->args->discriminator);
+    }
+    if (c->returns) {
+        strbuf_puts(out, "\nReturns: ");
+        put_type(c->returns, out);
+        strbuf_puts(out, "\n");
     }
 }

@@ -92,6 +92,20 @@ expect 0 "drivers" help driver
 for driver in $(awk '{ print $1 }' "$out"); do
     expect 0 "help driver $driver" help driver "$driver"
 done
+expect 0 "help of a driver with rules" help driver blkdebug
+out_has "inject-error.N.iotype=read|write" "members of a list are shown as they are written"
+out_has "cache.no-flush=bool" "so are the options that every node has"
+out_has "BlkdebugEvent is one of:" "and the values of a long enum"
+[ "$(awk '{ if (length > n) n = length } END { print n }' "$out")" -le 140 ]
+result $? "no line is endless"
+expect 0 "QMP commands" help qmp
+for command in $(awk '{ print $1 }' "$out"); do
+    expect 0 "help qmp $command" help qmp "$command"
+done
+expect 0 "help of a QMP command" help qmp blockdev-del
+out_has "node-name=str" "its arguments are shown"
+expect 2 "unknown QMP command" help qmp blockdev-ad
+err_has "did you mean 'blockdev-add'?" "the nearest command is named"
 expect 0 "oracles" help oracle
 for oracle in $(awk '{ print $1 }' "$out"); do
     expect 0 "help oracle $oracle" help oracle "$oracle"
@@ -104,6 +118,33 @@ err_has "did you mean 'null-co'?" "the nearest driver is named"
 expect 2 "unknown topic" help drivers
 expect 0 "features" features
 out_has "drivers:" "features name the drivers"
+
+# What README.md and the manual of the language show is run, and does what they say.
+awk '/^```scn$/ { inside = 1; next } /^```/ { inside = 0 } inside' \
+    "$root/docs/scenarios.md" >manual.scn
+expect 0 "the examples of docs/scenarios.md" run -q manual.scn
+# example NAME FILE: the indented block of README.md that begins with that case.
+example()
+{
+    awk -v head="    case $1" '$0 == head { inside = 1 } inside && !/^    / { exit }
+        inside { print substr($0, 5) }' "$root/README.md" >"$2"
+}
+example example/latent-sector latent.scn
+expect 0 "the first example of README.md" run latent.scn
+out_has "1 passed, 0 failed" "it passes"
+expect 0 "it is in canonical form" fmt --check latent.scn
+example example/lost-write example.scn
+expect 1 "the failing example of README.md" run -j1 example.scn
+awk '/^    example.scn:7:5: FAIL/ { inside = 1 } inside && !/^    / { exit }
+    inside { print substr($0, 5) }' "$root/README.md" | grep -v '^ *repeat:' >message
+grep -v '^ *repeat:' "$out" >printed
+same "it prints what README.md shows" message printed
+eval "set -- $(sed -n 's/^ *repeat: [^ ]* //p' "$out")"
+expect 1 "its repeat command" "$@" -v
+grep '^    trace ' "$root/README.md" | sed 's/^    //' >wanted
+grep -F -x -f wanted "$out" >printed
+same "its trace is the one that README.md shows" wanted printed
+rm -f manual.scn latent.scn example.scn message wanted printed
 
 if [ -f "$root/docs/blksim.1" ]; then
     expect 0 "manual page" help --man

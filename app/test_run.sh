@@ -100,6 +100,8 @@ expect 0 "trace by replay" replay --trace t2 s/good.scn:good/io:size=1M
 same "which is the same" t1 t2
 
 # Unwritable places.
+expect 2 "two reports into one file" run --tap both --junit both s/good.scn
+err_has "two reports cannot go to one file, 'both'" "the file is named"
 expect 3 "unwritable TAP" run --tap no/r.tap s/good.scn
 err_has "Cannot write 'no/r.tap': No such file or directory" "the file is named"
 expect 3 "unwritable JUnit" run --junit no/r.xml s/good.scn

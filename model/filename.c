@@ -12,14 +12,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Puts value at key; members of objects and lists get dotted keys of their own. */
+static void put_flat(json_t *out, const char *key, json_t *value)
+{
+    const char *name;
+    json_t *member;
+    size_t i;
+    if (json_is_object(value)) {
+        json_object_foreach(value, name, member) {
+            char *dotted = mem_printf("%s.%s", key, name);
+            put_flat(out, dotted, member);
+            free(dotted);
+        }
+    } else if (json_is_array(value)) {
+        json_array_foreach(value, i, member) {
+            char *dotted = mem_printf("%s.%zu", key, i);
+            put_flat(out, dotted, member);
+            free(dotted);
+        }
+    } else {
+        json_object_set(out, key, value);
+    }
+}
+
 static json_t *describe_node(const struct node *n)
 {
     json_t *out = json_object();
     json_object_set_new(out, "driver", json_string(n->drv->name));
     for (const struct schema_member *m = n->drv->options; m && m->name; m++) {
         json_t *value = json_object_get(n->options, m->name);
-        if (value && !node_child(n, m->name)) {
-            json_object_set(out, m->name, value);
+        if (value && !(m->flags & MEMBER_HOW) && !node_child(n, m->name)) {
+            put_flat(out, m->name, value);
         }
     }
     for (const struct child *c = n->children; c; c = c->next) {

@@ -15,9 +15,12 @@ struct node_view {
     int64_t length;
     uint32_t refs;          /* As counted by the model. */
     bool monitor_owned;
+    bool settled;           /* Open, and not closing. */
     uint32_t parents, children; /* Edges in the lists of this node. */
     uint32_t in_flight, tracked;
-    bool is_filter;
+    bool is_filter, is_format;
+    bool has_info;          /* Its driver can say how its image is made. */
+    int64_t cluster_size;   /* 0: no clusters. */
     bool cache_no_flush; /* As resolved: flushes below it make nothing durable. */
 };
 

@@ -60,6 +60,21 @@ int io_refresh_length(struct node *n)
     return 0;
 }
 
+void io_tell_length(struct node *n)
+{
+    for (struct child *c = n->parents; c; c = c->next_parent) {
+        struct node *p = c->parent;
+        if (c->ops && c->ops->resized) {
+            c->ops->resized(c);
+        } else if (p && p->open && (p->drv->traits & DRV_FOLLOWS) && c == node_primary(p)) {
+            int64_t old = p->length;
+            if (io_refresh_length(p) == 0 && p->length != old) {
+                io_tell_length(p);
+            }
+        }
+    }
+}
+
 int io_forward(struct node *n, struct io_req *req)
 {
     struct child *c = node_filtered(n);
@@ -84,6 +99,9 @@ int io_drv_read(struct node *n, struct io_req *req)
 int io_drv_write(struct node *n, struct io_req *req)
 {
     const struct driver_io *io = n->drv->io;
+    if ((req->flags & IO_COMPRESSED) && !(n->limits.write_flags & IO_COMPRESSED)) {
+        return -ENOTSUP;
+    }
     if (io && io->write) {
         return io->write(n, req);
     }
@@ -150,11 +168,7 @@ void io_write_finish(struct node *n, const struct io_req *req, int ret)
     n->wr_highest = MAX(n->wr_highest, end);
     if (ret == 0 && end > n->length) {
         n->length = (end + 511) & ~(int64_t)511;
-        for (struct child *c = n->parents; c; c = c->next_parent) {
-            if (c->ops && c->ops->resized) {
-                c->ops->resized(c);
-            }
-        }
+        io_tell_length(n);
     }
 }
 
@@ -219,13 +233,18 @@ int io_write_aligned(struct node *n, struct tracked *t, struct io_req *req)
     return ret;
 }
 
-static int check_range(const struct io_req *req)
+/* A node may have got shorter below a parent that keeps its own length: only who may resize changes
+ * what lies beyond the end. */
+static int check_range(const struct child *c, const struct io_req *req)
 {
     if (req->offset < 0 || req->bytes < 0 || req->offset > IO_MAX_LENGTH - req->bytes) {
         return -EIO;
     }
-    bool bounded = req->op == IO_READ || req->op == IO_WRITE;
-    return bounded && req->bytes > IO_MAX_BYTES ? -EIO : 0;
+    if (req->op <= IO_WRITE && req->bytes > IO_MAX_BYTES) {
+        return -EIO;
+    }
+    bool bounded = req->op != IO_READ && !(c->perm.used & PERM_RESIZE);
+    return bounded && req->offset + req->bytes > c->node->length ? -EIO : 0;
 }
 
 static int do_read(struct node *n, struct io_req *req)
@@ -242,9 +261,6 @@ static int do_read(struct node *n, struct io_req *req)
 
 static int do_write(struct node *n, struct io_req *req)
 {
-    if ((req->flags & IO_COMPRESSED) && !(n->limits.write_flags & IO_COMPRESSED)) {
-        return -ENOTSUP;
-    }
     if (!io_is_aligned(n, req)) {
         return io_write_padded(n, req);
     }
@@ -259,10 +275,11 @@ static int do_write(struct node *n, struct io_req *req)
     return ret;
 }
 
-static int do_transfer(struct node *n, struct io_req *req)
+static int do_transfer(struct child *c, struct io_req *req)
 {
+    struct node *n = c->node;
     CHECK(req->buf && (int64_t)req->buf->len == req->bytes);
-    int ret = check_range(req);
+    int ret = check_range(c, req);
     if (ret < 0 || req->bytes == 0) {
         return ret;
     }
@@ -278,10 +295,10 @@ static int do_other(struct child *c, struct io_req *req)
         if (c->parent && !n->unmap) {
             req->flags &= ~(uint32_t)IO_MAY_UNMAP; /* What a guest asks of the top node goes. */
         }
-        ret = check_range(req);
+        ret = check_range(c, req);
         return ret < 0 || req->bytes == 0 ? ret : io_do_write_zeroes(n, req);
     case IO_DISCARD:
-        ret = check_range(req);
+        ret = check_range(c, req);
         return ret < 0 || req->bytes == 0 ? ret : io_do_discard(n, req);
     case IO_FLUSH:
         return io_do_flush(n);
@@ -318,7 +335,7 @@ int io_child(struct child *c, struct io_req *req)
     struct node *n = c->node;
     check_perm(c, req);
     n->in_flight++;
-    int ret = req->op <= IO_WRITE ? do_transfer(n, req) : do_other(c, req);
+    int ret = req->op <= IO_WRITE ? do_transfer(c, req) : do_other(c, req);
     CHECK(ret <= 0);
     if (--n->in_flight == 0 && !co_queue_empty(&n->drained)) {
         co_queue_wake_all(&n->drained);

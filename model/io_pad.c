@@ -10,7 +10,9 @@
  * aligned range with the request's data in the middle.
  */
 #include "model/io_private.h"
+#include "model/layer_state.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,9 +23,15 @@ struct pad {
     uint8_t *data;         /* The request's bytes when it came as a fill. */
     struct iovec *iov;
     struct iobuf buf;      /* All of it. */
+    struct layer *layer;
+    uint64_t held;         /* Bytes of memory counted in the layer. */
 };
 
-static void pad_init(struct pad *p, const struct node *n, const struct io_req *req)
+/* Memory that padded requests of a layer hold at a time: an alignment may be 1 GiB. */
+#define PAD_BYTES_MAX (UINT64_C(5) << 30)
+
+/* Errors: -ENOMEM, and then there is nothing to be freed. */
+static int pad_init(struct pad *p, const struct node *n, const struct io_req *req)
 {
     int64_t align = n->limits.request_alignment;
     *p = (struct pad){ .align = (size_t)align };
@@ -33,8 +41,16 @@ static void pad_init(struct pad *p, const struct node *n, const struct io_req *r
     p->head = (size_t)(req->offset - p->offset);
     p->tail = (size_t)(end - req->offset - req->bytes);
     CHECK(p->head > 0 || p->tail > 0);
+    bool two = p->bytes > align;
+    p->layer = n->layer;
+    p->held = p->align * (two ? 2 : 1) + (req->buf->fill.kind != FILL_NONE ? req->buf->len : 0);
+    if (p->held > PAD_BYTES_MAX - n->layer->pad_bytes) {
+        return -ENOMEM;
+    }
+    n->layer->pad_bytes += p->held;
     p->first = mem_alloc(p->align);
-    p->last = p->bytes > align ? mem_alloc(p->align) : p->first;
+    p->last = two ? mem_alloc(p->align) : p->first;
+    return 0;
 }
 
 static void pad_fini(struct pad *p)
@@ -45,6 +61,8 @@ static void pad_fini(struct pad *p)
     free(p->first);
     free(p->data);
     free(p->iov);
+    CHECK(p->layer->pad_bytes >= p->held);
+    p->layer->pad_bytes -= p->held;
 }
 
 /* Appends the memory of b, leaving out what lies before skip. */
@@ -91,12 +109,15 @@ static void pad_join(struct pad *p, const struct iobuf *request)
 int io_read_padded(struct node *n, struct io_req *req)
 {
     struct pad p;
-    pad_init(&p, n, req);
+    int ret = pad_init(&p, n, req);
+    if (ret < 0) {
+        return ret;
+    }
     pad_join(&p, req->buf);
     struct io_req aligned = { IO_READ, req->flags, p.offset, p.bytes, &p.buf, PREALLOC_OFF };
     struct tracked t;
     track_begin(n, &t, IO_READ, p.offset, p.bytes);
-    int ret = io_read_aligned(n, &t, &aligned);
+    ret = io_read_aligned(n, &t, &aligned);
     track_end(n, &t);
     pad_fini(&p);
     return ret;
@@ -147,12 +168,15 @@ static int rmw_read(struct node *n, struct tracked *t, struct pad *p)
 int io_write_padded(struct node *n, struct io_req *req)
 {
     struct pad p;
-    pad_init(&p, n, req);
+    int ret = pad_init(&p, n, req);
+    if (ret < 0) {
+        return ret;
+    }
     struct tracked t;
     track_begin(n, &t, IO_WRITE, req->offset, req->bytes);
     track_serialise(n, &t, p.align);
     track_wait(n, &t);
-    int ret = rmw_read(n, &t, &p);
+    ret = rmw_read(n, &t, &p);
     if (ret == 0) {
         pad_join(&p, req->buf);
         struct io_req aligned = { IO_WRITE, req->flags, p.offset, p.bytes, &p.buf, PREALLOC_OFF };

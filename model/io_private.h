@@ -74,6 +74,9 @@ void io_flush_node(struct node *n);
 /* io_resize.c */
 int io_do_truncate(struct node *n, struct io_req *req, struct error *err);
 
+/* n's length is another: tells its parents, and theirs where that changes their own. */
+void io_tell_length(struct node *n);
+
 /* After a write, zero or discard reached the driver. */
 void io_write_finish(struct node *n, const struct io_req *req, int ret);
 

@@ -17,15 +17,6 @@ static int drv_truncate(struct node *n, struct io_req *req, struct error *err)
     return error_set(err, -ENOTSUP, "Image format driver does not support resize");
 }
 
-static void tell_parents(struct node *n)
-{
-    for (struct child *c = n->parents; c; c = c->next_parent) {
-        if (c->ops && c->ops->resized) {
-            c->ops->resized(c);
-        }
-    }
-}
-
 int io_do_truncate(struct node *n, struct io_req *req, struct error *err)
 {
     if (req->offset < 0) {
@@ -55,7 +46,7 @@ int io_do_truncate(struct node *n, struct io_req *req, struct error *err)
         }
         n->write_gen++;
         if (n->length != old) {
-            tell_parents(n);
+            io_tell_length(n);
         }
     }
     track_end(n, &t);

@@ -68,14 +68,24 @@ void layer_emit(struct layer *l, const char *name, json_t *data)
     json_decref(event);
 }
 
+static struct node *find_name(const struct layer *l, const char *name)
+{
+    struct node *n = l->nodes;
+    while (n && strcmp(n->name, name) != 0) {
+        n = n->next;
+    }
+    return n;
+}
+
 struct node *layer_find_node(const struct layer *l, const char *name)
 {
-    for (struct node *n = l->nodes; n; n = n->next) {
-        if (strcmp(n->name, name) == 0) {
-            return n;
-        }
-    }
-    return NULL;
+    struct node *n = find_name(l, name);
+    return n && node_is_usable(n) ? n : NULL;
+}
+
+bool layer_name_taken(const struct layer *l, const char *name)
+{
+    return find_name(l, name) != NULL;
 }
 
 const char *layer_node_name(const struct node *n)

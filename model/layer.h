@@ -31,6 +31,7 @@ json_t *layer_qmp(struct layer *l, const json_t *request);
  * The timestamp is virtual time. */
 void layer_on_event(struct layer *l, void (*fn)(void *opaque, const json_t *event), void *opaque);
 
+/* A node that is open and not closing; NULL when there is none. */
 struct node *layer_find_node(const struct layer *l, const char *name);
 const char *layer_node_name(const struct node *n);
 struct backend *layer_find_backend(const struct layer *l, const char *name);

@@ -13,6 +13,7 @@ struct layer {
     struct backend *backends, *backends_tail;
     uint32_t auto_names;                     /* "#block000" and up. */
     uint64_t marks;                          /* Graph walks so far. */
+    uint64_t pad_bytes;                      /* Memory of padded requests (model/io_pad.c). */
     bool qmp_negotiated, qmp_oob;            /* qmp_capabilities was run, with "oob". */
     void (*event)(void *opaque, const json_t *event);
     void *event_opaque;
@@ -20,6 +21,9 @@ struct layer {
 
 /* Emits a QMP event; data is stolen, may be NULL. */
 void layer_emit(struct layer *l, const char *name, json_t *data);
+
+/* Whether a node has that name, one that layer_find_node does not show included. */
+bool layer_name_taken(const struct layer *l, const char *name);
 
 /* The driver of that name, or NULL. */
 const struct blk_driver *layer_driver(const struct layer *l, const char *name);

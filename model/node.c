@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a node.
  *
- *   node_open: allocate, name -> driver's open (attaches children) -> length, limits -> linked
- *   node_unref (last): wait idle -> flush -> driver's close -> children detached -> freed
+ *   node_open: allocate -> settle (options checked, named, linked) -> driver's open (attaches
+ *              children) -> length, limits -> open
+ *   node_unref (last): closing -> wait idle -> flush -> driver's close -> children detached
+ *                      -> unlinked, freed
  *
- * A node that failed to open was never in the layer's list and nobody has seen it.
+ * A format settles when its first child is open, all others before they open theirs: QEMU's order,
+ * which shows in the order of nodes and in which of several errors is told.
+ *
+ * A node that is not open yet, or closing, stands in the layer's list and has its name, but nobody
+ * can find it (node_is_usable).
  */
 #include "model/node.h"
 
@@ -20,6 +26,8 @@
 static void link_node(struct node *n)
 {
     struct layer *l = n->layer;
+    CHECK(!n->linked);
+    n->linked = true;
     n->prev = l->nodes_tail;
     *(l->nodes_tail ? &l->nodes_tail->next : &l->nodes) = n;
     l->nodes_tail = n;
@@ -34,12 +42,16 @@ static void unlink_node(struct node *n)
     sim_trace_text(n->sim, TRACE_GRAPH, "remove %s", n->name);
 }
 
-static void node_free(struct node *n)
+static void detach_children(struct node *n)
 {
     while (n->children) {
         child_detach(n->children);
     }
-    CHECK(n->parents == NULL && n->tracked == NULL);
+}
+
+static void node_free(struct node *n)
+{
+    CHECK(!n->children && !n->parents && !n->tracked);
     json_decref(n->options);
     free(n->state);
     free(n);
@@ -68,7 +80,7 @@ static int check_name(const struct layer *l, const char *name, struct error *err
     if (layer_find_backend(l, name)) {
         return error_set(err, -EINVAL, "node-name=%s is conflicting with a device id", name);
     }
-    if (layer_find_node(l, name)) {
+    if (layer_name_taken(l, name)) {
         return error_set(err, -EINVAL, "Duplicate nodes with node-name='%s'", name);
     }
     if (strlen(name) >= NODE_NAME_MAX) {
@@ -93,8 +105,7 @@ static bool option_bool(const struct opts *o, const char *name, bool otherwise)
 }
 
 /* The options that every node has.  What a child does not say comes from its parent. */
-static int read_common_options(struct node *n, const struct opts *o, const struct node *parent,
-                               struct error *err)
+static void read_common_options(struct node *n, const struct opts *o, const struct node *parent)
 {
     n->cache_direct = option_bool(o, "cache.direct", parent && parent->cache_direct);
     n->cache_no_flush = option_bool(o, "cache.no-flush", parent && parent->cache_no_flush);
@@ -106,14 +117,56 @@ static int read_common_options(struct node *n, const struct opts *o, const struc
     const json_t *detect = opts_get(o, "detect-zeroes");
     const char *mode = detect ? json_string_value(detect) : "off";
     n->detect_zeroes = strcmp(mode, "unmap") == 0 ? 2 : strcmp(mode, "on") == 0;
+}
+
+static int check_common_options(const struct node *n, struct error *err)
+{
+    if (n->force_share && !n->read_only) {
+        return error_set(err, -EINVAL,
+                         "force-share=on can only be used with read-only images");
+    }
     if (n->detect_zeroes == 2 && !n->unmap) {
         return error_set(err, -EINVAL,
                          "setting detect-zeroes to unmap is not allowed without setting discard "
                          "operation to unmap");
     }
-    if (n->force_share && !n->read_only) {
-        return error_set(err, -EINVAL,
-                         "force-share=on can only be used with read-only images");
+    return 0;
+}
+
+/* Gives the node its name and its place in the list. */
+static int settle(struct node *n, struct error *err)
+{
+    const char *name = json_string_value(json_object_get(n->options, "node-name"));
+    int ret = check_common_options(n, err);
+    if (ret == 0 && name) {
+        ret = check_name(n->layer, name, err);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    if (name) {
+        snprintf(n->name, sizeof(n->name), "%s", name);
+    } else {
+        make_name(n);
+    }
+    link_node(n);
+    return 0;
+}
+
+/* An empty object or list sets nothing that a driver could take note of. */
+static int refuse_empty_options(const struct node *n, struct error *err)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(n->options, name, value) {
+        if ((json_is_object(value) && json_object_size(value) == 0) ||
+            (json_is_array(value) && json_array_size(value) == 0)) {
+            return error_set(err, -EINVAL,
+                             n->drv->traits & DRV_FORMAT
+                                 ? "Block format '%s' does not support the option '%s'"
+                                 : "Block protocol '%s' doesn't support the option '%s'",
+                             n->drv->name, name);
+        }
     }
     return 0;
 }
@@ -137,26 +190,42 @@ static struct node *node_new(struct layer *l, const struct blk_driver *drv, cons
 static int open_driver(struct node *n, const struct opts *o, struct node *parent,
                        struct error *err)
 {
-    int ret = read_common_options(n, o, parent, err);
-    if (ret < 0) {
-        return ret;
-    }
+    read_common_options(n, o, parent);
     n->nesting = parent ? parent->nesting + 1 : 0;
     if (n->nesting >= NODE_HEIGHT_MAX) {
         return error_set(err, -ELOOP, "Block graph is more than %d levels deep", NODE_HEIGHT_MAX);
     }
-    ret = n->drv->open(n, o, err);
+    int ret = n->drv->traits & DRV_FORMAT ? 0 : settle(n, err);
+    if (ret == 0) {
+        ret = n->drv->open(n, o, err);
+    }
     if (ret < 0) {
         CHECK(!err || err->code < 0);
         return ret;
     }
+    CHECK(n->linked);
     n->open = true;
     node_refresh_limits(n);
     ret = io_refresh_length(n);
     if (ret < 0) {
-        error_set_errno(err, ret, "Could not refresh total sector count");
+        return error_set_errno(err, ret, "Could not refresh total sector count");
     }
-    return ret;
+    return refuse_empty_options(n, err);
+}
+
+/* Undoes what a node that could not be opened has got to. */
+static void open_failed(struct node *n)
+{
+    n->closing = true;
+    if (n->open && n->drv->close) {
+        n->drv->close(n);
+    }
+    n->open = false;
+    detach_children(n);
+    if (n->linked) {
+        unlink_node(n);
+    }
+    node_free(n);
 }
 
 int node_open(struct layer *l, const json_t *options, struct node *parent, uint32_t roles,
@@ -168,30 +237,13 @@ int node_open(struct layer *l, const json_t *options, struct node *parent, uint3
     if (!drv) {
         return error_set(err, -ENOENT, "Unknown driver '%s'", driver ? driver : "");
     }
-    const char *name = json_string_value(json_object_get(options, "node-name"));
-    int ret = name ? check_name(l, name, err) : 0;
-    if (ret < 0) {
-        return ret;
-    }
     struct node *n = node_new(l, drv, options);
-    if (name) {
-        snprintf(n->name, sizeof(n->name), "%s", name);
-    } else {
-        make_name(n);
-    }
     struct opts o = { .values = n->options, .members = drv->options };
-    ret = open_driver(n, &o, parent, err);
-    if (ret == 0 && name) {
-        ret = check_name(l, name, err); /* An inline child may have taken it. */
-    }
+    int ret = open_driver(n, &o, parent, err);
     if (ret < 0) {
-        if (n->open && drv->close) {
-            drv->close(n);
-        }
-        node_free(n);
+        open_failed(n);
         return ret;
     }
-    link_node(n);
     *out = n;
     return 0;
 }
@@ -199,12 +251,43 @@ int node_open(struct layer *l, const json_t *options, struct node *parent, uint3
 static int attach_opened(struct node *n, struct node *child, const struct child_desc *desc,
                          struct child **out, struct error *err)
 {
+    int ret = n->linked ? 0 : settle(n, err);
+    if (ret < 0) {
+        return ret;
+    }
     if (child->height + 1 >= NODE_HEIGHT_MAX) {
         return error_set(err, -ELOOP, "Block graph is more than %d levels deep", NODE_HEIGHT_MAX);
     }
     n->height = MAX(n->height, child->height + 1);
     return child_attach(child, desc->name, desc->roles, n, NULL, NULL,
                         (struct perm_pair){ .used = 0 }, out, err);
+}
+
+static int attach_named(struct node *n, const char *name, const struct child_desc *desc,
+                        struct child **out, struct error *err)
+{
+    if (n->linked && strcmp(name, n->name) == 0) {
+        return error_set(err, -EINVAL, "Making '%s' a %s child of '%s' would create a cycle", name,
+                         desc->name, name);
+    }
+    struct node *child = layer_find_node(n->layer, name);
+    if (!child) {
+        return error_set(err, -ENODEV, "Cannot find device='%s' nor node-name='%s'", name, name);
+    }
+    return attach_opened(n, child, desc, out, err);
+}
+
+static int attach_inline(struct node *n, const json_t *options, const struct child_desc *desc,
+                         struct child **out, struct error *err)
+{
+    struct node *child;
+    int ret = node_open(n->layer, options, n, desc->roles, &child, err);
+    if (ret < 0) {
+        return ret;
+    }
+    ret = attach_opened(n, child, desc, out, err);
+    node_unref(child);
+    return ret;
 }
 
 int node_open_child(struct node *n, const struct opts *opts, const struct child_desc *desc,
@@ -218,27 +301,13 @@ int node_open_child(struct node *n, const struct opts *opts, const struct child_
                                           desc->name)
                               : 0;
     }
-    struct node *child;
-    if (json_is_string(value)) {
-        const char *name = json_string_value(value);
-        child = layer_find_node(n->layer, name);
-        if (!child) {
-            return error_set(err, -ENODEV, "Cannot find device='%s' nor node-name='%s'", name,
-                             name);
-        }
-        return attach_opened(n, child, desc, out, err);
-    }
-    int ret = node_open(n->layer, value, n, desc->roles, &child, err);
-    if (ret < 0) {
-        return ret;
-    }
-    ret = attach_opened(n, child, desc, out, err);
-    node_unref(child);
-    return ret;
+    return json_is_string(value) ? attach_named(n, json_string_value(value), desc, out, err)
+                                 : attach_inline(n, value, desc, out, err);
 }
 
 struct node *node_ref(struct node *n)
 {
+    CHECK(!n->closing);
     n->refs++;
     return n;
 }
@@ -257,14 +326,17 @@ void node_unref(struct node *n)
         n->refs--;
         return;
     }
+    n->closing = true;
     node_wait_idle(n);
     io_flush_node(n); /* What fails now was not promised to anybody. */
-    n->refs = 0;
-    unlink_node(n);
+    CHECK(n->refs == 1 && n->parents == NULL);
     if (n->drv->close) {
         n->drv->close(n);
     }
     n->open = false;
+    detach_children(n);
+    n->refs = 0;
+    unlink_node(n);
     node_free(n);
 }
 
@@ -302,4 +374,16 @@ struct host *node_host(const struct node *n)
 void node_emit_event(struct node *n, const char *name, json_t *data)
 {
     layer_emit(n->layer, name, data);
+}
+
+int node_info(const struct node *n, struct driver_info *info)
+{
+    *info = (struct driver_info){ 0 };
+    for (const struct child *c; !n->drv->info; n = c->node) {
+        c = node_primary(n);
+        if (!c) {
+            return -ENOTSUP;
+        }
+    }
+    return n->drv->info(n, info);
 }

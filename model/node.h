@@ -66,6 +66,8 @@ struct node {
     bool unmap;            /* discard=unmap */
     uint8_t detect_zeroes; /* 0 off, 1 on, 2 unmap */
     bool open;             /* The driver's open succeeded. */
+    bool closing;          /* The last reference is gone, or it could not be opened. */
+    bool linked;           /* In the layer's list. */
     uint32_t height;       /* Longest way down to a leaf, in edges; below NODE_HEIGHT_MAX. */
     uint32_t nesting;      /* How many inline parents it was opened within. */
     uint32_t actor;
@@ -87,6 +89,12 @@ struct node {
     uint64_t mark;         /* Graph walks: the last walk that saw it. */
     struct node *prev, *next; /* In layer->nodes, in order of creation. */
 };
+
+/* Whether others may find it and attach to it. */
+static inline bool node_is_usable(const struct node *n)
+{
+    return n->open && !n->closing;
+}
 
 static inline void *node_state(const struct node *n)
 {
@@ -134,6 +142,9 @@ int child_set_perm(struct child *c, struct perm_pair perm, struct error *err);
 struct host *node_host(const struct node *n);
 /* Emits a QMP event; data is stolen (may be NULL). */
 void node_emit_event(struct node *n, const char *name, json_t *data);
+
+/* What the driver says of its image, or that of the child it stands for.  -ENOTSUP: nothing. */
+int node_info(const struct node *n, struct driver_info *info);
 
 /* The plain file name of a node, or "json:{...}": query results (model/filename.c). New string. */
 char *node_filename(const struct node *n);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Options as a driver reads them.  Types were checked before (model/schema.c), so that a wrong one
+ * here is a mistake in the driver. */
 #include "model/options.h"
 
 #include "base/check.h"
@@ -78,6 +80,8 @@ int64_t opts_int(const struct opts *o, const char *name)
     }
     const char *deflt = find_default(o, name);
     int64_t value;
-    CHECK(deflt != NULL && text_parse_size(deflt, &value) == 0);
-    return value;
+    CHECK(deflt != NULL);
+    bool is_negative = *deflt == '-';
+    CHECK(text_parse_size(deflt + is_negative, &value) == 0);
+    return is_negative ? -value : value;
 }

@@ -75,9 +75,6 @@ void perm_default(const struct node *n, const struct child *c, struct perm_pair 
             out->used |= PERM_RESIZE;
         }
     }
-    if (n->force_share) {
-        out->shared = PERM_ALL;
-    }
 }
 
 static void describe_parent(const struct child *c, struct strbuf *out)
@@ -168,6 +165,9 @@ static int refresh_one(struct node *n, struct txn *txn, struct error *err)
     for (struct child *c = n->children; c; c = c->next) {
         struct perm_pair perm;
         (g && g->child_perm ? g->child_perm : perm_default)(n, c, cum, &perm);
+        if (c->node->force_share) {
+            perm.shared = PERM_ALL; /* Whatever the driver says. */
+        }
         if (perm.used != c->perm.used || perm.shared != c->perm.shared) {
             set_perm(c, perm, txn);
         }

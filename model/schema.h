@@ -38,6 +38,8 @@ struct schema_type;
 enum schema_member_flags {
     MEMBER_OPTIONAL = 1 << 0,
     MEMBER_MUTABLE = 1 << 1, /* Driver options: may change in blockdev-reopen. */
+    MEMBER_HOW = 1 << 2,     /* Driver options: says how the image is used, not what it is, so it
+                              * is left out of "json:" names. */
 };
 
 struct schema_member {

@@ -108,37 +108,49 @@ static int check_key(const char *key, struct error *err)
     }
 }
 
+/* Leading zeroes of an index do not count. */
+static const char *fragment_start(const char *s, size_t *n)
+{
+    while (*n > 1 && *s == '0' && is_index(s, *n)) {
+        s++;
+        --*n;
+    }
+    return s;
+}
+
 int schema_put_word(json_t *object, const char *key, const char *value, struct error *err)
 {
     const char *s = key;
     json_t *at = object, *text;
-    size_t n;
     int ret = check_key(key, err);
 
     if (ret < 0) {
         return ret;
     }
-    while (s[n = fragment_length(s, s == key)]) {
-        json_t *below = json_object_getn(at, s, n);
+    for (;;) {
+        size_t whole = fragment_length(s, s == key), n = whole;
+        const char *name = fragment_start(s, &n);
+        json_t *below = json_object_getn(at, name, n);
+        bool is_last = !s[whole];
 
+        if (below && json_is_object(below) == is_last) {
+            return fail_clash(key, (size_t)(s + whole - key), err);
+        }
+        if (is_last) {
+            text = json_string(value);
+            if (!text) {
+                return error_set(err, -EINVAL, "Value of parameter '%s' is not UTF-8", key);
+            }
+            json_object_setn_new(at, name, n, text);
+            return 0;
+        }
         if (!below) {
             below = json_object();
-            json_object_setn_new(at, s, n, below);
-        } else if (!json_is_object(below)) {
-            return fail_clash(key, (size_t)(s + n - key), err);
+            json_object_setn_new(at, name, n, below);
         }
         at = below;
-        s += n + 1;
+        s += whole + 1;
     }
-    if (json_is_object(json_object_getn(at, s, n))) {
-        return fail_clash(key, strlen(key), err);
-    }
-    text = json_string(value);
-    if (!text) {
-        return error_set(err, -EINVAL, "Value of parameter '%s' is not UTF-8", key);
-    }
-    json_object_setn_new(at, s, n, text);
-    return 0;
 }
 
 /* ---- Types ---- */
@@ -173,6 +185,90 @@ static json_t *type_below(struct typing *t, const char *name, size_t n,
     t->path.len = len;
     t->path.text[len] = '\0';
     return out;
+}
+
+/* ---- Arrays ---- */
+
+static json_t *make_arrays(struct typing *t, const json_t *value);
+
+/* How many keys of an object are indices. */
+static size_t count_indices(const json_t *object)
+{
+    const char *key;
+    json_t *value;
+    size_t n = 0;
+
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+        n += is_index(key, strlen(key));
+    }
+    return n;
+}
+
+/* The array of an object whose keys are all indices. */
+static json_t *make_array(struct typing *t, const json_t *object)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < json_object_size(object); i++) {
+        char *index = mem_printf("%zu", i);
+        json_t *element = json_object_get(object, index);
+
+        free(index);
+        if (!element) {
+            error_set(t->err, -EINVAL, "Parameter '%s.%zu' missing", strbuf_str(&t->path), i);
+            json_decref(array);
+            return NULL;
+        }
+        json_array_append(array, element);
+    }
+    return array;
+}
+
+/* The members of an object, with what has only indices below it made an array. */
+static json_t *make_members(struct typing *t, const json_t *object)
+{
+    json_t *out = json_object(), *value;
+    size_t len = t->path.len;
+    const char *key;
+
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+        json_t *made;
+
+        strbuf_printf(&t->path, "%s%s", len ? "." : "", key);
+        made = make_arrays(t, value);
+        t->path.len = len;
+        t->path.text[len] = '\0';
+        if (!made) {
+            json_decref(out);
+            return NULL;
+        }
+        json_object_set_new(out, key, made);
+    }
+    return out;
+}
+
+/* A copy of the words in which what has only indices below it is an array.  What has indices and
+ * names below it is an error. */
+static json_t *make_arrays(struct typing *t, const json_t *value)
+{
+    size_t indices;
+    json_t *members, *array;
+
+    if (!json_is_object(value)) {
+        return json_deep_copy(value);
+    }
+    indices = count_indices(value);
+    if (indices && indices < json_object_size(value)) {
+        fail_clash(strbuf_str(&t->path), t->path.len, t->err);
+        return NULL;
+    }
+    members = make_members(t, value);
+    if (!members || !indices) {
+        return members;
+    }
+    array = make_array(t, members);
+    json_decref(members);
+    return array;
 }
 
 /* ---- Scalars ---- */
@@ -290,58 +386,16 @@ static json_t *type_struct(struct typing *t, const struct schema_type *type, con
     return object;
 }
 
-/* How many keys of an object are indices. */
-static size_t count_indices(const json_t *object)
-{
-    const char *key;
-    json_t *value;
-    size_t n = 0;
-
-    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
-        n += is_index(key, strlen(key));
-    }
-    return n;
-}
-
-/* The element whose key, without leading zeroes, is index i. */
-static const json_t *find_index(const json_t *object, size_t i, const char **key_out)
-{
-    const char *key;
-    json_t *value;
-    char *want = mem_printf("%zu", i);
-    const json_t *found = NULL;
-
-    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
-        const char *s = key;
-
-        while (*s == '0' && s[1]) {
-            s++;
-        }
-        if (!strcmp(s, want)) {
-            found = value;
-            *key_out = key;
-        }
-    }
-    free(want);
-    return found;
-}
-
 static json_t *type_array(struct typing *t, const struct schema_type *type, const json_t *value)
 {
-    json_t *array;
-    size_t n = json_object_size(value);
+    json_t *array = json_array();
 
-    array = json_array();
-    for (size_t i = 0; i < n; i++) {
-        const char *key = NULL;
-        const json_t *element = find_index(value, i, &key);
-        json_t *typed = NULL;
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        char *index = mem_printf("%zu", i);
+        json_t *typed = type_below(t, index, strlen(index), type->element,
+                                   json_array_get(value, i));
 
-        if (element) {
-            typed = type_below(t, key, strlen(key), type->element, element);
-        } else {
-            error_set(t->err, -EINVAL, "Parameter '%s.%zu' missing", strbuf_str(&t->path), i);
-        }
+        free(index);
         if (!typed) {
             json_decref(array);
             return NULL;
@@ -390,7 +444,7 @@ static json_t *type_alternate(struct typing *t, const struct schema_type *type,
     if (json_is_string(value)) {
         return type_alternate_text(t, type, value);
     }
-    if (count_indices(value)) {
+    if (json_is_array(value)) {
         one = find_kind(type, SCHEMA_ARRAY);
     } else {
         one = find_kind(type, SCHEMA_STRUCT);
@@ -423,22 +477,16 @@ static json_t *type_text(struct typing *t, const struct schema_type *type, const
     }
 }
 
-/* value: an object made of words. */
-static json_t *type_object(struct typing *t, const struct schema_type *type, const json_t *value)
+/* value: an object or array.  What is not of the type stays for the check. */
+static json_t *type_container(struct typing *t, const struct schema_type *type,
+                              const json_t *value)
 {
-    size_t indices = count_indices(value);
-
-    if (indices && indices < json_object_size(value)) {
-        fail_clash(strbuf_str(&t->path), t->path.len, t->err);
-        return NULL;
-    }
     switch (type->kind) {
     case SCHEMA_STRUCT:
     case SCHEMA_UNION:
-        /* Indices alone make an array, which the check does not take. */
-        return indices ? json_array() : type_struct(t, type, value);
+        return json_is_object(value) ? type_struct(t, type, value) : json_deep_copy(value);
     case SCHEMA_ARRAY:
-        return indices ? type_array(t, type, value) : json_deep_copy(value);
+        return json_is_array(value) ? type_array(t, type, value) : json_deep_copy(value);
     case SCHEMA_ALTERNATE:
         return type_alternate(t, type, value);
     case SCHEMA_ANY:
@@ -454,8 +502,8 @@ static json_t *type_value(struct typing *t, const struct schema_type *type, cons
     if (json_is_string(value)) {
         return type_text(t, type, value);
     }
-    if (json_is_object(value)) {
-        return type_object(t, type, value);
+    if (json_is_object(value) || json_is_array(value)) {
+        return type_container(t, type, value);
     }
     return json_deep_copy(value);
 }
@@ -464,8 +512,12 @@ json_t *schema_type_words(const struct blk_driver *const *drivers, const struct 
                           const json_t *object, struct error *err)
 {
     struct typing t = { .drivers = drivers, .err = err };
-    json_t *out = type_value(&t, type, object);
+    json_t *with_arrays = make_arrays(&t, object), *out = NULL;
 
+    if (with_arrays) {
+        out = type_value(&t, type, with_arrays);
+        json_decref(with_arrays);
+    }
     CHECK(!out || !t.path.len);
     strbuf_free(&t.path);
     return out;

@@ -68,6 +68,7 @@ bool inspect_node(const struct layer *l, size_t i, struct node_view *out)
         .name = n->name,
         .driver = n->driver,
         .length = n->length,
+        .settled = true,
         .refs = n->refs,
         .monitor_owned = n->monitor_owned,
         .parents = n->parents_len,

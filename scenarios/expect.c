@@ -25,12 +25,11 @@ static const char *const kind_name[EXPECT_KINDS] = {
 
 void expect_fail(struct run_ctx *ctx, const struct script_expect *e, const char *fmt, ...)
 {
-    char *text = NULL;
     va_list ap;
     va_start(ap, fmt);
-    int n = vasprintf(&text, fmt, ap);
+    char *text = mem_vprintf(fmt, ap);
     va_end(ap);
-    CHECK(n >= 0 && e->kind < EXPECT_KINDS);
+    CHECK(e->kind < EXPECT_KINDS);
     run_fail(ctx, VERDICT_FAIL, "expect", kind_name[e->kind], (struct place){ e->line, e->col },
              "%s", text);
     free(text);

@@ -40,6 +40,10 @@ void io_shell_run(struct io_shell *sh, struct layer *l, const char *node, int ar
                   struct target_call *call);
 void io_shell_forget(struct io_shell *sh, struct target_call *call);
 
+/* The i-th command, for help: its name and, unless NULL, its usage ("[-Cq] off len", "" for none)
+ * and one line about it.  NULL behind the last one. */
+const char *io_command_name(size_t i, const char **args, const char **help);
+
 /* Whether the command waits for something that only a look can find (wait_break).  While any such
  * command runs, time may move only from instant to instant with io_shell_poll between. */
 bool io_command_polls(int argc, char **argv);

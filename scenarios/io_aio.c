@@ -83,7 +83,9 @@ static void finish(struct ioc_aio *a)
             co_queue_wake_all(&f->wake);
         }
     }
+    sh->commands++; /* The end of a session may close nodes, which takes its time. */
     ioc_session_unref(sh, a->session);
+    sh->commands--;
     free(a->memory);
     free(a->iov);
     free(a);

@@ -41,8 +41,7 @@ int ioc_cmd_break(struct ioc_ctx *c, int argc, char **argv)
         return ioc_fail(c, ret, "Could not set breakpoint: %s", error_strerror(-ret));
     }
     struct ioc_tag *t = NEW(struct ioc_tag);
-    *t = (struct ioc_tag){ .node = mem_strdup(c->session->node), .tag = mem_strdup(argv[2]),
-                          .next = c->sh->tags };
+    *t = (struct ioc_tag){ .tag = mem_strdup(argv[2]), .next = c->sh->tags };
     c->sh->tags = t;
     return 0;
 }
@@ -128,16 +127,26 @@ static void release_tag(struct layer *l, struct node *n, const char *tag)
     backend_destroy(b);
 }
 
+/* On every node: the one that the script named may be gone, or closing and held itself. */
+static void release_everywhere(struct layer *l, const char *tag)
+{
+    struct node_view v;
+    for (size_t i = 0; inspect_node(l, i, &v); i++) {
+        struct node *n = layer_find_node(l, v.name);
+        if (n) {
+            release_tag(l, n, tag);
+        }
+    }
+}
+
 void io_shell_release(struct io_shell *sh)
 {
     while (sh->tags) {
         struct ioc_tag *t = sh->tags;
-        struct node *n = sh->layer ? layer_find_node(sh->layer, t->node) : NULL;
         sh->tags = t->next;
-        if (n) {
-            release_tag(sh->layer, n, t->tag);
+        if (sh->layer) {
+            release_everywhere(sh->layer, t->tag);
         }
-        free(t->node);
         free(t->tag);
         free(t);
     }

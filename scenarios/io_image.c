@@ -135,7 +135,9 @@ int ioc_cmd_map(struct ioc_ctx *c, int argc, char **argv)
             return ioc_fail(c, allocated, "Failed to get allocation status: %s",
                            error_strerror(-allocated));
         }
-        CHECK(n > 0);
+        if (n == 0) {
+            allocated = 2;
+        }
         if (last >= 0 && allocated != last) {
             ioc_format_size(&c->call->output, at - from);
             ioc_print(c, " (0x%" PRIx64 ") bytes %s allocated at offset ", (uint64_t)(at - from),
@@ -143,6 +145,9 @@ int ioc_cmd_map(struct ioc_ctx *c, int argc, char **argv)
             ioc_format_size(&c->call->output, from);
             ioc_print(c, " (0x%" PRIx64 ")\n", (uint64_t)from);
             from = at;
+        }
+        if (n == 0) { /* What lies below has become shorter. */
+            return ioc_fail(c, -EIO, "Unexpected end of image");
         }
         last = allocated;
     }
@@ -169,7 +174,9 @@ int ioc_cmd_alloc(struct ioc_ctx *c, int argc, char **argv)
         if (allocated < 0) {
             return ioc_fail(c, allocated, "is_allocated failed: %s", error_strerror(-allocated));
         }
-        CHECK(n > 0);
+        if (n == 0) { /* What lies below has become shorter. */
+            count = at - start;
+        }
         sum += allocated ? n : 0;
     }
     ioc_print(c, "%" PRId64 "/%" PRId64 " bytes allocated at offset ", sum, count);
@@ -178,74 +185,26 @@ int ioc_cmd_alloc(struct ioc_ctx *c, int argc, char **argv)
     return 0;
 }
 
-/* What `info` shows of a driver besides its name. */
-struct driver_info {
-    const char *driver;
-    bool protocol; /* It has a protocol name, the same. */
-    bool geometry; /* It knows cluster size and place of the VM state. */
-    bool from_file; /* ...if the node below does. */
-};
-
-static const struct driver_info driver_infos[] = {
-    { "file", true, true, false },      { "raw", false, true, true },
-    { "null-co", true, false, false },  { "null-aio", true, false, false },
-    { "blkdebug", true, false, false }, { "blkverify", true, false, false },
-};
-
-static const struct driver_info *info_of(const char *driver)
-{
-    for (size_t i = 0; i < ARRAY_LEN(driver_infos); i++) {
-        if (strcmp(driver_infos[i].driver, driver) == 0) {
-            return &driver_infos[i];
-        }
-    }
-    return NULL;
-}
-
-static const char *driver_of(const struct layer *l, const struct node *n)
-{
-    struct node_view v;
-    for (size_t i = 0; inspect_node(l, i, &v); i++) {
-        if (v.node == n) {
-            return v.driver;
-        }
-    }
-    return "";
-}
-
-/* Follows "file" edges to a driver that decides. */
-static bool has_geometry(const struct layer *l, const struct node *n)
-{
-    const struct driver_info *info = info_of(driver_of(l, n));
-    while (info && info->from_file) {
-        struct edge_view e;
-        size_t i = 0;
-        while (inspect_child(n, i, &e) && strcmp(e.name, "file") != 0) {
-            i++;
-        }
-        if (!inspect_child(n, i, &e)) {
-            return false;
-        }
-        n = e.child;
-        info = info_of(driver_of(l, n));
-    }
-    return info && info->geometry;
-}
-
 int ioc_cmd_info(struct ioc_ctx *c, int argc, char **argv)
 {
     const struct node *n = backend_node(c->session->backend);
-    const char *driver = driver_of(c->layer, n);
-    const struct driver_info *info = info_of(driver);
+    struct node_view v;
+    size_t i = 0;
     CHECK(argc == 1 && argv != NULL);
-    ioc_print(c, "format name: %s\n", driver);
-    if (info && info->protocol) {
-        ioc_print(c, "format name: %s\n", driver);
+    while (inspect_node(c->layer, i, &v) && v.node != n) {
+        i++;
     }
-    if (!has_geometry(c->layer, n)) {
+    CHECK(v.node == n);
+    ioc_print(c, "format name: %s\n", v.driver);
+    if (!v.is_format) { /* What is no format has a protocol name, the same. */
+        ioc_print(c, "format name: %s\n", v.driver);
+    }
+    if (!v.has_info) {
         return -ENOTSUP;
     }
-    ioc_print(c, "cluster size: 0 bytes\nvm state offset: 0 bytes\n");
+    ioc_print(c, "cluster size: ");
+    ioc_format_size(&c->call->output, v.cluster_size);
+    ioc_print(c, "\nvm state offset: 0 bytes\n");
     return 0;
 }
 

@@ -32,7 +32,7 @@ struct ioc_aio {
 
 /* A breakpoint that the script has set. */
 struct ioc_tag {
-    char *node, *tag;
+    char *tag;
     struct ioc_tag *next;
 };
 

@@ -146,6 +146,21 @@ static int read_run(struct ioc_ctx *c, const struct read_opts *o, int64_t offset
     return ret;
 }
 
+/* Requests that QEMU counts in sectors. */
+static int check_sectors(struct ioc_ctx *c, int64_t offset, int64_t bytes)
+{
+    enum { SECTOR = 512 };
+    if (offset % SECTOR) {
+        return ioc_fail(c, -EINVAL, "%" PRId64 " is not a sector-aligned value for 'offset'",
+                       offset);
+    }
+    if (bytes % SECTOR) {
+        return ioc_fail(c, -EINVAL, "%" PRId64 " is not a sector-aligned value for 'count'",
+                       bytes);
+    }
+    return 0;
+}
+
 static int read_parsed(struct ioc_ctx *c, struct ioc_getopt *g, struct read_opts *o)
 {
     int64_t offset, bytes;
@@ -172,7 +187,8 @@ static int read_parsed(struct ioc_ctx *c, struct ioc_getopt *g, struct read_opts
     if (o->count < 0 || o->start > bytes || o->count > bytes - o->start) {
         return ioc_fail(c, -EINVAL, "pattern verification range exceeds end of read data");
     }
-    return read_run(c, o, offset, bytes);
+    ret = o->vmstate ? check_sectors(c, offset, bytes) : 0;
+    return ret < 0 ? ret : read_run(c, o, offset, bytes);
 }
 
 int ioc_cmd_read(struct ioc_ctx *c, int argc, char **argv)
@@ -448,7 +464,8 @@ static int write_parsed(struct ioc_ctx *c, struct ioc_getopt *g, const struct wr
         return ioc_fail(c, -EINVAL, "length cannot exceed %" PRId64 " without -n, given %s",
                        IO_MAX_BYTES, g->args[1]);
     }
-    return write_run(c, o, offset, bytes);
+    ret = o->vmstate || o->compressed ? check_sectors(c, offset, bytes) : 0;
+    return ret < 0 ? ret : write_run(c, o, offset, bytes);
 }
 
 int ioc_cmd_write(struct ioc_ctx *c, int argc, char **argv)

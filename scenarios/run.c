@@ -45,12 +45,11 @@ static void set_place(struct run_ctx *ctx, struct place at)
 void run_fail(struct run_ctx *ctx, enum verdict verdict, const char *oracle, const char *site,
               struct place at, const char *fmt, ...)
 {
-    char *text = NULL;
     va_list ap;
     va_start(ap, fmt);
-    int n = vasprintf(&text, fmt, ap);
+    char *text = mem_vprintf(fmt, ap);
     va_end(ap);
-    CHECK(n >= 0 && verdict != VERDICT_PASS);
+    CHECK(verdict != VERDICT_PASS);
     if (ctx->failed) {
         run_log(ctx, "failure", text);
         free(text);

@@ -18,6 +18,7 @@
 static int close_layer(struct run_ctx *ctx, bool power)
 {
     struct target *t = ctx->target;
+    run_loads_stop(ctx); /* First: one without latency never lets an instant end. */
     int ret = target_sim_release(t, !power);
     if (ret == 0) {
         ret = run_background_drop(ctx, power);

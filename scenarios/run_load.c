@@ -335,14 +335,18 @@ void run_background_finish(struct run_ctx *ctx)
 }
 
 /* One turn of waiting for whatever is still in progress; judges nothing. */
-int run_background_drop(struct run_ctx *ctx, bool power)
+void run_loads_stop(struct run_ctx *ctx)
 {
-    int ret = 0;
     for (struct run_load *l = ctx->loads; l; l = l->next) {
         if (l->load) {
             load_stop(l->load);
         }
     }
+}
+
+int run_background_drop(struct run_ctx *ctx, bool power)
+{
+    int ret = 0;
     for (struct run_async *a = ctx->asyncs; a && ret == 0; a = a->next) {
         bool *done = a->orphan ? &a->orphan->done : &a->call.done;
         a->cut |= power && !*done;

@@ -162,7 +162,10 @@ bool run_background_busy(const struct run_ctx *ctx);
 bool run_tag_known(const struct run_ctx *ctx, const char *tag);
 /* Stops loads and waits for them and for @async statements; judges what nobody waited for. */
 void run_background_finish(struct run_ctx *ctx);
-/* Stops everything and throws it away; power: entries stay so that `wait` finds them. */
+/* Asks all loads to start no more requests. */
+void run_loads_stop(struct run_ctx *ctx);
+/* Waits for everything, loads being stopped, and throws it away; power: entries stay so that `wait`
+ * finds them. */
 int run_background_drop(struct run_ctx *ctx, bool power);
 void run_background_free(struct run_ctx *ctx);
 

@@ -186,6 +186,19 @@ static char *split_word(const char *word, bool *json, const char **value)
     return mem_strndup(word, (size_t)(eq - word) - *json);
 }
 
+/* put_json goes one call deeper for each part of a key. */
+static int check_parts(const char *key, struct error *err)
+{
+    enum { PARTS_MAX = 256, SHOWN_MAX = 127 };
+    size_t parts = 1;
+    for (const char *p = key; *p; p++) {
+        parts += *p == '.';
+    }
+    return parts > PARTS_MAX ? error_set(err, -EINVAL, "Parameter '%.*s...' has too many parts",
+                                         SHOWN_MAX, key)
+                             : 0;
+}
+
 /* Puts all words that are JSON, or all that are not, into args. */
 static int put_words(const struct run_stmt *s, bool want_json, json_t *args, struct error *err)
 {
@@ -199,7 +212,8 @@ static int put_words(const struct run_stmt *s, bool want_json, json_t *args, str
         }
         if (is_json && want_json) {
             json_t *parsed = json_text_parse(value, err);
-            ret = parsed ? put_json(args, key, parsed, err) : err->code;
+            ret = parsed ? check_parts(key, err) : err->code;
+            ret = ret == 0 ? put_json(args, key, parsed, err) : ret;
             json_decref(parsed);
         } else if (!is_json && !want_json) {
             ret = schema_put_word(args, key, value, err);

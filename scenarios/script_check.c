@@ -13,6 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Tables allocate as everything does. */
+#define uthash_malloc(size) mem_alloc(size)
+#define uthash_free(p, size) free(p)
 #include <uthash.h>
 
 /* ---- sets of names ---- */

@@ -144,6 +144,14 @@ static uint64_t steps_left(const struct target_sim *ts)
     return made < ts->cfg.steps_max ? ts->cfg.steps_max - made : 0;
 }
 
+/* Runs to the end of the instant; true: no steps are left for that. */
+static bool settle_runs_out(struct target_sim *ts)
+{
+    struct sim *s = ts->cfg.sim;
+    uint64_t left = steps_left(ts); /* 0 would be no limit at all. */
+    return left == 0 ? s->sched.ready > 0 : sim_settle(s, left) == SIM_STEPS;
+}
+
 static int stop_code(enum sim_stop stop, const bool *done)
 {
     switch (stop) {
@@ -172,7 +180,7 @@ static int run_once(struct target_sim *ts, const bool *done, int64_t until_ns, b
     if (ts->polling == 0) {
         return stop_code(sim_run(s, done, until_ns, steps_left(ts)), done);
     }
-    if (sim_settle(s, steps_left(ts)) == SIM_STEPS) {
+    if (settle_runs_out(ts)) {
         return -ELOOP;
     }
     if (done && *done) {
@@ -184,10 +192,11 @@ static int run_once(struct target_sim *ts, const bool *done, int64_t until_ns, b
     }
     const struct timer *next = clock_next(&s->clock);
     if (next && next->deadline_ns <= until_ns) {
-        return sim_run(s, NULL, next->deadline_ns, steps_left(ts)) == SIM_STEPS ? -ELOOP : 0;
+        enum sim_stop stop = sim_run(s, NULL, next->deadline_ns, MAX(steps_left(ts), 1));
+        return stop == SIM_STEPS ? -ELOOP : 0;
     }
     *again = false;
-    return stop_code(sim_run(s, done, until_ns, steps_left(ts)), done);
+    return stop_code(sim_run(s, done, until_ns, MAX(steps_left(ts), 1)), done);
 }
 
 static int target_run(struct target *t, const bool *done, int64_t until_ns)
@@ -198,7 +207,7 @@ static int target_run(struct target *t, const bool *done, int64_t until_ns)
     do {
         ret = run_once(ts, done, until_ns, &again);
     } while (ret == 0 && again);
-    if (ret == 0 && sim_settle(ts->cfg.sim, steps_left(ts)) == SIM_STEPS) {
+    if (ret == 0 && settle_runs_out(ts)) {
         return -ELOOP;
     }
     return ret;

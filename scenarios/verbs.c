@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "scenarios/io.h"
 #include "scenarios/pattern.h"
 #include "scenarios/script.h"
 #include "sim/fault.h"
@@ -450,6 +451,15 @@ static void help_where(uint32_t flags, struct strbuf *out)
     strbuf_putc(out, '\n');
 }
 
+/* The commands of the `io` statement; two lines each, as their usage is long. */
+static void help_io_commands(struct strbuf *out)
+{
+    const char *args, *help, *name;
+    for (size_t i = 0; (name = io_command_name(i, &args, &help)) != NULL; i++) {
+        strbuf_printf(out, "    %s%s%s\n        %s\n", name, *args != '\0' ? " " : "", args, help);
+    }
+}
+
 static void help_def(const struct verb_def *v, struct strbuf *out)
 {
     strbuf_printf(out, "%s\n    %s\n", v->usage, v->help);
@@ -458,6 +468,9 @@ static void help_def(const struct verb_def *v, struct strbuf *out)
     }
     if (v->more != NULL) {
         strbuf_puts(out, v->more);
+    }
+    if (v->class == VERB_STATEMENT && v->code == VERB_IO) {
+        help_io_commands(out);
     }
     help_where(v->flags, out);
     if ((v->flags & VERB_SIM_HOST) != 0) {

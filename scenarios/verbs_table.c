@@ -232,6 +232,19 @@ const struct verb_def verbs_all[] = {
       "starts guest I/O in the background; `wait TAG` ends it", NULL },
     { "fault", VERB_STATEMENT, VERB_FAULT, VERB_SIM_HOST, fault_args, fault_keys,
       "fault DISK KIND [KEY=VALUE...]", "adds a fault rule to a disk, or takes rules away",
+      "    error       fails with errno, without effect\n"
+      "    latent      at once: reads of the range fail with errno until it is written again\n"
+      "    bitrot      at once: one bit of the range flips in what is stored\n"
+      "    torn        a write stores a part of its atomic units, then fails with errno\n"
+      "    lost        a write or discard reports success and does nothing\n"
+      "    misdirect   a read or write goes to another place\n"
+      "    short       transfers the first bytes= and fails with errno; without one, the file driver\n"
+      "                goes on with the rest\n"
+      "    delay       takes delay= longer\n"
+      "    hang        does not end until `fault DISK release NAME`\n"
+      "    lie         a flush reports success and makes nothing durable\n"
+      "    remove      the disk is gone: all fails with errno until the rule is cleared\n"
+      "    resize      the disk gets the size bytes=, and the request goes on\n"
       "    fault DISK clear [NAME]   takes the rules of that name away, or all\n"
       "    fault DISK release NAME   lets the requests that hang by that rule go on\n" },
     { "power", VERB_STATEMENT, VERB_POWER, VERB_SIM_HOST, power_args, NULL, "power cut|on",

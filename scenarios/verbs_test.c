@@ -3,6 +3,7 @@
 #include "scenarios/verbs.h"
 
 #include "base/mem.h"
+#include "scenarios/io.h"
 #include "scenarios/script.h"
 #include "sim/fault.h"
 
@@ -121,6 +122,19 @@ static void test_help(void **state)
     assert_non_null(strstr(out.text, "errno=ERRNO"));
     assert_non_null(strstr(out.text, "only of error, latent, torn,\n"));
     assert_non_null(strstr(out.text, "needs: host sim"));
+    for (int kind = 0; kind < FAULT_KINDS; kind++) {
+        char *line = mem_printf("\n    %s ", fault_kind_name((enum fault_kind)kind));
+        assert_non_null(strstr(out.text, line)); /* Each kind is described. */
+        free(line);
+    }
+    strbuf_free(&out);
+    out = (struct strbuf){ 0 };
+    assert_true(verb_help("io", &out));
+    const char *name;
+    for (size_t i = 0; (name = io_command_name(i, NULL, NULL)) != NULL; i++) {
+        assert_non_null(strstr(out.text, name));
+    }
+    assert_non_null(strstr(out.text, "    truncate [-m prealloc_mode] off\n        truncates"));
     strbuf_free(&out);
     out = (struct strbuf){ 0 };
     assert_true(verb_help("async", &out)); /* With or without the @. */

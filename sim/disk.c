@@ -206,7 +206,7 @@ static void wait_time(struct disk *d, struct disk_req *r)
 {
     int64_t end = disk_time_end(&d->time, d->sim, r->op, r->place, r->bytes, d->size);
     if (r->fault == FAULT_DELAY) {
-        end += r->delay_ns;
+        end += MIN(r->delay_ns, INT64_MAX - 1 - end);
     }
     if (end > sim_now_ns(d->sim)) {
         timer_init(&r->timer, on_timer, r);

@@ -55,6 +55,12 @@ void disk_tear(struct disk *d, uint64_t offset, uint64_t bytes, bool whole, disk
     }
 }
 
+/* What the choices have spared belongs to the run's identity. */
+static void trace_kept(const struct disk *d, int64_t offset, uint64_t bytes)
+{
+    sim_trace(d->sim, TRACE_POWER, TRACE_POWER_KEPT, d->actor, offset, (int64_t)bytes);
+}
+
 struct redo {
     struct disk *disk;
     const struct disk_log_entry *entry;
@@ -107,6 +113,7 @@ static void redo_part(void *opaque, uint64_t offset, uint64_t bytes)
     if (bytes == 0) {
         return;
     }
+    trace_kept(d, (int64_t)offset, bytes);
     if (r->entry->op == DISK_WRITE) {
         redo_write(r, offset, bytes);
     } else {
@@ -121,6 +128,7 @@ static void redo_resize(struct disk *d, const struct disk_log_entry *e)
         uint64_t end = MIN(d->size, e->offset);
         (void)disk_data_zero(d, e->bytes, end - e->bytes, true, DISK_DATA_NO_LOG);
     }
+    trace_kept(d, -1, e->offset);
     (void)disk_data_resize(d, e->offset, DISK_DATA_NO_LOG);
 }
 
@@ -166,6 +174,7 @@ static void flight_part(void *opaque, uint64_t offset, uint64_t bytes)
     struct redo *r = opaque;
     const struct disk_req *q = r->req;
     bytes = clip(r->disk, offset, bytes);
+    trace_kept(r->disk, (int64_t)offset, bytes);
     if (q->op == DISK_WRITE) {
         (void)disk_data_write(r->disk, offset, q->out, offset - q->place, bytes, DISK_DATA_NO_LOG);
     } else {
@@ -188,6 +197,7 @@ static void settle_flight(struct disk *d)
         }
         struct redo r = { .disk = d, .req = q };
         if (q->op == DISK_RESIZE) {
+            trace_kept(d, -1, q->offset);
             (void)disk_data_resize(d, q->offset, DISK_DATA_NO_LOG);
         } else if (q->bytes) {
             disk_tear(d, q->place, q->bytes, true, flight_part, &r);
@@ -207,7 +217,7 @@ void disk_power_cut(struct disk *d)
         return;
     }
     d->off = true;
-    sim_trace(d->sim, TRACE_POWER, 0, d->actor, 0, 0);
+    sim_trace(d->sim, TRACE_POWER, TRACE_POWER_CUT, d->actor, 0, 0);
     undo_all(d);
     redo_some(d);
     settle_flight(d);
@@ -218,6 +228,6 @@ void disk_power_on(struct disk *d)
 {
     if (d->off) {
         d->off = false;
-        sim_trace(d->sim, TRACE_POWER, 1, d->actor, 0, 0);
+        sim_trace(d->sim, TRACE_POWER, TRACE_POWER_ON, d->actor, 0, 0);
     }
 }

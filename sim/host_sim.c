@@ -234,12 +234,17 @@ static void journal_note(struct host_sim *h)
 
 static void journal_cut(struct host_sim *h)
 {
-    for (size_t i = 0; i < h->journal_len; i++) {
-        if (choice_pick(&h->base.sim->choice, &h->keep, 2) == 0) {
-            dir_drop(h, &h->dir);
-            h->dir = dir_copy(&h->journal[i]);
-            break;
-        }
+    size_t kept = 0;
+    while (kept < h->journal_len && choice_pick(&h->base.sim->choice, &h->keep, 2) != 0) {
+        kept++;
+    }
+    if (kept < h->journal_len) {
+        dir_drop(h, &h->dir);
+        h->dir = dir_copy(&h->journal[kept]);
+    }
+    if (h->journal_len) {
+        sim_trace(h->base.sim, TRACE_POWER, TRACE_POWER_NAMES, 0, (int64_t)kept,
+                  (int64_t)h->journal_len);
     }
     journal_drop(h, h->journal_len);
 }

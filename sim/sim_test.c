@@ -352,6 +352,9 @@ static void test_the_trace_can_be_read(void **state)
     sim_trace(s, TRACE_DISK, 0, 1, 0, 512);
     sim_trace(s, TRACE_POWER, 0, 0, 0, 0);
     sim_trace(s, TRACE_POWER, 1, 0, 0, 0);
+    sim_trace(s, TRACE_POWER, TRACE_POWER_KEPT, 1, 512, 1024);
+    sim_trace(s, TRACE_POWER, TRACE_POWER_KEPT, 1, -1, 4096);
+    sim_trace(s, TRACE_POWER, TRACE_POWER_NAMES, 0, 1, 3);
     sim_trace(s, TRACE_FAULT, 3, 1, 0, 2);
     sim_trace(s, TRACE_REQUEST, 99, 2, 0, 0);
     sim_trace_text(s, TRACE_GRAPH, "add %s", "hd0");
@@ -360,8 +363,10 @@ static void test_the_trace_can_be_read(void **state)
     const char *const parts[] = { "statement 4", "request   write        actor=2 4096+512",
                                   "complete  write        actor=2 4096 ret=-5",
                                   "flush        actor=1 0 ret=-5", "bytes=512", "power     cut",
-                                  "power     on", "fault     torn         actor=1 0 rule=2",
-                                  "graph     add hd0" };
+                                  "power     on", "power     kept         actor=1 512+1024",
+                                  "power     kept         actor=1 size=4096",
+                                  "power     names kept   1 of 3 changes",
+                                  "fault     torn         actor=1 0 rule=2", "graph     add hd0" };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         assert_non_null(strstr(out.text, parts[i]));
     }

@@ -99,6 +99,19 @@ static const char *op_name(const struct trace_rec *r)
     return r->op < ARRAY_LEN(io) ? io[r->op] : "?";
 }
 
+static void print_power(const struct trace_rec *r, struct strbuf *out)
+{
+    if (r->op == TRACE_POWER_KEPT && r->a < 0) {
+        strbuf_printf(out, "%-12s actor=%u size=%" PRId64, "kept", r->id, r->b);
+    } else if (r->op == TRACE_POWER_KEPT) {
+        strbuf_printf(out, "%-12s actor=%u %" PRId64 "+%" PRId64, "kept", r->id, r->a, r->b);
+    } else if (r->op == TRACE_POWER_NAMES) {
+        strbuf_printf(out, "%-12s %" PRId64 " of %" PRId64 " changes", "names kept", r->a, r->b);
+    } else {
+        strbuf_puts(out, r->op == TRACE_POWER_ON ? "on" : "cut");
+    }
+}
+
 static void print_record(const struct trace_rec *r, const char *text, struct strbuf *out)
 {
     strbuf_printf(out, "[%13" PRId64 ".%03uus] %-9s ", r->time_ns / 1000,
@@ -123,7 +136,7 @@ static void print_record(const struct trace_rec *r, const char *text, struct str
                       r->op < FAULT_KINDS ? fault_kind_name(r->op) : "?", r->id, r->a, r->b);
         break;
     case TRACE_POWER:
-        strbuf_puts(out, r->op ? "on" : "cut");
+        print_power(r, out);
         break;
     default:
         if (text) {

@@ -25,9 +25,17 @@ enum trace_type {
     TRACE_GRAPH,     /* text: "node add hd0", "edge top -backing-> base" */
     TRACE_EVENT,     /* text: a QMP event */
     TRACE_REPLY,     /* text: a QMP reply */
-    TRACE_POWER,     /* op: 0 cut, 1 on */
+    TRACE_POWER,     /* op: enum trace_power */
     TRACE_JOB,       /* text: "ID STATUS" */
     TRACE_TYPES
+};
+
+enum trace_power {
+    TRACE_POWER_CUT,
+    TRACE_POWER_ON,
+    TRACE_POWER_KEPT,  /* What the cut spared on a disk.  id=actor a=offset b=bytes; of a change of
+                        * size: a=-1 b=size */
+    TRACE_POWER_NAMES, /* a of the last b changes of the directory were spared. */
 };
 
 struct trace_rec {

@@ -144,22 +144,6 @@ static int check_sizes(const struct blkdebug_state *s, struct error *err)
     return ret;
 }
 
-/* An empty list leaves nothing that the driver could take note of. */
-static int refuse_empty_lists(const struct opts *opts, struct error *err)
-{
-    static const char *const names[] = { "inject-error", "set-state", "take-child-perms",
-                                         "unshare-child-perms" };
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const json_t *list = opts_get(opts, names[i]);
-        if (list && json_array_size(list) == 0) {
-            return error_set(err, -EINVAL,
-                             "Block protocol 'blkdebug' doesn't support the option '%s'",
-                             names[i]);
-        }
-    }
-    return 0;
-}
-
 static int open_with_rules(struct node *n, const struct opts *opts, struct error *err)
 {
     struct blkdebug_state *s = node_state(n);
@@ -174,7 +158,7 @@ static int open_with_rules(struct node *n, const struct opts *opts, struct error
     if (ret == 0) {
         ret = check_sizes(s, err);
     }
-    return ret < 0 ? ret : refuse_empty_lists(opts, err);
+    return ret;
 }
 
 static int blkdebug_open(struct node *n, const struct opts *opts, struct error *err)

@@ -152,9 +152,9 @@ const struct schema_member blkdebug_options[] = {
     { "max-discard", &schema_int32, MEMBER_OPTIONAL, NULL, "longest discard in bytes" },
     { "inject-error", &inject_list, MEMBER_OPTIONAL, NULL, "rules that fail requests" },
     { "set-state", &set_state_list, MEMBER_OPTIONAL, NULL, "rules that change the state" },
-    { "take-child-perms", &permission_list, MEMBER_OPTIONAL, NULL,
+    { "take-child-perms", &permission_list, MEMBER_OPTIONAL | MEMBER_HOW, NULL,
       "permissions to use on image beyond what is needed" },
-    { "unshare-child-perms", &permission_list, MEMBER_OPTIONAL, NULL,
+    { "unshare-child-perms", &permission_list, MEMBER_OPTIONAL | MEMBER_HOW, NULL,
       "permissions not to share on image" },
     { 0 },
 };

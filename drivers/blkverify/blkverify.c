@@ -2,7 +2,7 @@
 /* blkverify: does `test` behave like `raw`?
  *
  * Reads and writes go to both children at once.  `raw` is the one that is believed: block status,
- * events and driver commands are its own; the length is that of `test`.
+ * events, driver commands and resizing are its own; the length is that of `test`.
  *
  *                  +--> test --> into the parent's buffer --+
  *   read --> node -+                                        +--> same return value? same bytes?
@@ -185,13 +185,6 @@ static int blkverify_discard(struct node *n, struct io_req *req)
     return 0;
 }
 
-static int blkverify_truncate(struct node *n, struct io_req *req, struct error *err)
-{
-    (void)n;
-    (void)req;
-    return error_set(err, -ENOTSUP, "Image format driver does not support resize");
-}
-
 static int blkverify_block_status(struct node *n, struct io_req *req, struct io_extent *out)
 {
     const struct blkverify_state *s = node_state(n);
@@ -275,7 +268,6 @@ static const struct driver_io blkverify_io = {
     .write = blkverify_write,
     .write_zeroes = blkverify_write_zeroes,
     .discard = blkverify_discard,
-    .truncate = blkverify_truncate,
     .block_status = blkverify_block_status,
 };
 

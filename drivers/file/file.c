@@ -29,21 +29,23 @@ static const struct schema_type aio_type = {
     .name = "BlockdevAioOptions", .kind = SCHEMA_ENUM, .values = aio_values
 };
 
+enum { HOW = MEMBER_OPTIONAL | MEMBER_HOW };
+
 static const struct schema_member options[] = {
     { "filename", &schema_str, 0, NULL, "name of the file on the host" },
-    { "pr-manager", &schema_str, MEMBER_OPTIONAL, NULL, "helper for SCSI reservations" },
-    { "locking", &schema_on_off_auto, MEMBER_OPTIONAL, "auto", "take QEMU's image locks" },
-    { "aio", &aio_type, MEMBER_OPTIONAL, "threads", "how the host does I/O" },
-    { "aio-max-batch", &schema_int, MEMBER_OPTIONAL, "0", "requests submitted at a time" },
-    { "drop-cache", &schema_bool, MEMBER_OPTIONAL | MEMBER_MUTABLE, "true",
+    { "pr-manager", &schema_str, HOW, NULL, "helper for SCSI reservations" },
+    { "locking", &schema_on_off_auto, HOW, "auto", "take QEMU's image locks" },
+    { "aio", &aio_type, HOW, "threads", "how the host does I/O" },
+    { "aio-max-batch", &schema_int, HOW, "0", "requests submitted at a time" },
+    { "drop-cache", &schema_bool, HOW | MEMBER_MUTABLE, "true",
       "drop the host's cache when another host may have written" },
-    { "x-check-cache-dropped", &schema_bool, MEMBER_OPTIONAL | MEMBER_MUTABLE, "false",
+    { "x-check-cache-dropped", &schema_bool, HOW | MEMBER_MUTABLE, "false",
       "check that the cache was dropped" },
     { 0 },
 };
 
 /* What can be said before the file is touched. */
-static int check_options(const struct node *n, const struct opts *opts, struct error *err)
+static int check_options(const struct opts *opts, struct error *err)
 {
     const char *filename = opts_str(opts, "filename");
     if (!filename || !*filename) {
@@ -53,12 +55,21 @@ static int check_options(const struct node *n, const struct opts *opts, struct e
         return error_set(err, -ENOENT, "No persistent reservation manager with id '%s'",
                          opts_str(opts, "pr-manager"));
     }
+    return 0;
+}
+
+/* What is said only of a file that could be opened.  A directory can, but for writing. */
+static int check_opened(const struct node *n, const struct opts *opts, bool is_dir,
+                        struct error *err)
+{
     if (strcmp(opts_enum(opts, "aio"), "native") == 0 && !n->cache_direct) {
         return error_set(err, -EINVAL,
                          "aio=native was specified, but it requires cache.direct=on, which was "
                          "not specified.");
     }
-    return 0;
+    return is_dir ? error_set(err, -EINVAL, "'file' driver requires '%s' to be a regular file",
+                              opts_str(opts, "filename"))
+                  : 0;
 }
 
 static uint32_t open_flags(const struct node *n)
@@ -70,7 +81,7 @@ static uint32_t open_flags(const struct node *n)
 static int file_open(struct node *n, const struct opts *opts, struct error *err)
 {
     struct file_state *s = node_state(n);
-    int ret = check_options(n, opts, err);
+    int ret = check_options(opts, err);
     if (ret < 0) {
         return ret;
     }
@@ -79,8 +90,16 @@ static int file_open(struct node *n, const struct opts *opts, struct error *err)
     s->want_write = s->flags & HOST_WRITE;
     s->locking = strcmp(opts_enum(opts, "locking"), "off") != 0;
     ret = file_ops(n)->open(node_host(n), filename, s->flags, &s->file);
-    if (ret < 0) {
+    bool is_dir = ret == -EISDIR && !(s->flags & HOST_WRITE);
+    if (ret < 0 && !is_dir) {
         return error_set_errno(err, ret, "Could not open '%s'", filename);
+    }
+    ret = check_opened(n, opts, is_dir, err);
+    if (ret < 0) {
+        if (s->file) {
+            file_ops(n)->close(s->file);
+        }
+        return ret;
     }
     CHECK(s->file != NULL);
     s->filename = mem_strdup(filename);
@@ -130,6 +149,29 @@ static int64_t file_allocated_size(struct node *n)
     return ret < 0 ? ret : (int64_t)info.allocated;
 }
 
+/* A file has no clusters and is never dirty; that it can say so shows in query results. */
+static int file_info(const struct node *n, struct driver_info *info)
+{
+    (void)n;
+    *info = (struct driver_info){ .cluster_size = 0 };
+    return 0;
+}
+
+static const struct schema_member stats_members[] = {
+    { "discard-nb-ok", &schema_uint64, 0, NULL, "discards done" },
+    { "discard-nb-failed", &schema_uint64, 0, NULL, "discards that failed" },
+    { "discard-bytes-ok", &schema_uint64, 0, NULL, "bytes discarded" },
+    { 0 },
+};
+
+static void file_stats(const struct node *n, json_t *out)
+{
+    const struct file_state *s = node_state(n);
+    json_object_set_new(out, "discard-nb-ok", json_integer((json_int_t)s->discard_ok));
+    json_object_set_new(out, "discard-nb-failed", json_integer((json_int_t)s->discard_failed));
+    json_object_set_new(out, "discard-bytes-ok", json_integer((json_int_t)s->discard_bytes));
+}
+
 static const struct driver_graph file_graph = { .perm_change = file_perm_change };
 
 extern const struct blk_driver driver_file;
@@ -146,6 +188,9 @@ const struct blk_driver driver_file = {
     .length = file_length,
     .filename = file_filename,
     .allocated_size = file_allocated_size,
+    .info = file_info,
+    .stats_members = stats_members,
+    .stats = file_stats,
     .io = &file_io,
     .graph = &file_graph,
 };

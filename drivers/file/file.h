@@ -22,6 +22,7 @@ struct file_state {
     struct file_locks held;  /* On the host now. */
     struct file_locks want;  /* By the last perm_change. */
     bool want_write;         /* The permissions in force need a writable file. */
+    uint64_t discard_ok, discard_failed, discard_bytes; /* Counters of query-blockstats. */
     int flush_error;         /* Of a cached file's failed flush: its cache is not to be trusted. */
 };
 

@@ -27,8 +27,15 @@ static int file_write_zeroes(struct node *n, struct io_req *req)
 
 static int file_discard(struct node *n, struct io_req *req)
 {
-    const struct file_state *s = node_state(n);
-    return file_ops(n)->discard(s->file, (uint64_t)req->offset, (uint64_t)req->bytes);
+    struct file_state *s = node_state(n);
+    int ret = file_ops(n)->discard(s->file, (uint64_t)req->offset, (uint64_t)req->bytes);
+    if (ret < 0) {
+        s->discard_failed++;
+    } else {
+        s->discard_ok++;
+        s->discard_bytes += (uint64_t)req->bytes;
+    }
+    return ret;
 }
 
 /* A flush that fails may have dropped cached pages which the host then believes clean, so no later

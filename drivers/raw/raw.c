@@ -199,6 +199,9 @@ static char *raw_filename(const struct node *n)
     if (json_object_get(n->options, "offset") || json_object_get(n->options, "size")) {
         return NULL;
     }
+    if (s->file->node->drv->traits & DRV_FORMAT) {
+        return NULL; /* A plain name would lead to raw's file, not to this one. */
+    }
     char *name = node_filename(s->file->node);
     if (strncmp(name, "json:", 5) == 0) {
         free(name);
@@ -238,7 +241,7 @@ extern const struct blk_driver driver_raw;
 const struct blk_driver driver_raw = {
     .name = "raw",
     .help = "the bytes of a file as they are, or a window of them",
-    .traits = DRV_FORMAT,
+    .traits = DRV_FORMAT | DRV_FOLLOWS,
     .state_size = sizeof(struct raw_state),
     .options = options,
     .children = whole_file,

@@ -4,8 +4,8 @@
  * A stack of open containers stands for the recursion of the grammar, so depth costs memory and not
  * stack.  Each frame knows what may come next:
  *
- *   array:   FIRST -> (value) -> SEPARATOR -> "," -> NEXT -> (value) -> SEPARATOR ... "]"
- *   object:  FIRST -> (key) -> COLON -> VALUE -> (value) -> SEPARATOR -> "," -> NEXT -> (key) ... "}"
+ *   array:   FIRST (value) SEPARATOR "," NEXT (value) SEPARATOR ... "]"
+ *   object:  FIRST (key) COLON ":" VALUE (value) SEPARATOR "," NEXT (key) COLON ... "}"
  *
  * A key may be any value; that it is a string is seen when it is complete, and that it stands there
  * twice when its value is complete: the order in which QEMU finds errors.

@@ -126,17 +126,6 @@ static int64_t allocated_size(const struct node *n)
     return n->children ? sum : -ENOTSUP;
 }
 
-static int image_extra(const struct node *n, struct driver_info *info)
-{
-    for (const struct child *c; !n->drv->info; n = c->node) {
-        c = node_primary(n);
-        if (!c) {
-            return -ENOTSUP;
-        }
-    }
-    return n->drv->info(n, info);
-}
-
 /* One node's image, without what lies below. */
 static json_t *describe_image(const struct node *n)
 {
@@ -153,7 +142,7 @@ static json_t *describe_image(const struct node *n)
     if (size >= 0) {
         json_object_set_new(image, "actual-size", json_integer(size));
     }
-    if (image_extra(n, &info) == 0) {
+    if (node_info(n, &info) == 0) {
         json_object_set_new(image, "dirty-flag", json_boolean(info.dirty));
         if (info.cluster_size) {
             json_object_set_new(image, "cluster-size", json_integer(info.cluster_size));
@@ -219,7 +208,9 @@ static int query_named_block_nodes(struct layer *l, const json_t *args, json_t *
     (void)err;
     *ret = json_array();
     for (const struct node *n = l->nodes_tail; n; n = n->prev) {
-        json_array_append_new(*ret, describe_node(n, true, flat));
+        if (node_is_usable(n)) {
+            json_array_append_new(*ret, describe_node(n, true, flat));
+        }
     }
     return 0;
 }

@@ -247,7 +247,9 @@ static int query_blockstats(struct layer *l, const json_t *args, json_t **ret, s
     *ret = json_array();
     if (json_is_true(json_object_get(args, "query-nodes"))) {
         for (const struct node *n = l->nodes; n; n = n->next) {
-            json_array_append_new(*ret, describe_node(n, NULL, TWINS_NONE));
+            if (node_is_usable(n)) {
+                json_array_append_new(*ret, describe_node(n, NULL, TWINS_NONE));
+            }
         }
         return 0;
     }

@@ -309,8 +309,8 @@ static bool lex_number(struct qmp_reader *r, char c)
     }
     if (c == '.' && (s == LEX_ZERO || s == LEX_INT)) {
         lex_take(r, c, LEX_POINT);
-    } else if ((c == 'e' || c == 'E') && (s == LEX_ZERO || s == LEX_INT || s == LEX_FRACTION)) {
-        lex_take(r, c, LEX_EXP);
+    } else if ((c == 'e' || c == 'E') && (s == LEX_INT || s == LEX_FRACTION)) {
+        lex_take(r, c, LEX_EXP); /* Not after a plain "0": QEMU takes that for a whole number. */
     } else if ((c == '+' || c == '-') && s == LEX_EXP) {
         lex_take(r, c, LEX_EXP_SIGN);
     } else if (s == LEX_MINUS || s == LEX_POINT || s == LEX_EXP || s == LEX_EXP_SIGN) {
