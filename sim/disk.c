@@ -80,7 +80,8 @@ static struct disk *disk_new(struct sim *s, const char *name, const struct disk_
     }
     d->hang_text = mem_printf("disk %s, held by a fault", name);
     disk_log_init(&d->log, cfg->cache_bytes);
-    disk_time_init(&d->time, disk_profile_find(d->profile), cfg->latency_ns, d->actor);
+    disk_time_init(&d->time, disk_profile_find(d->profile), cfg->latency_ns, cfg->physical,
+                   d->actor);
     choice_point_init(&d->keep, d->actor, CHOICE_KEEP);
     choice_point_init(&d->tear, d->actor, CHOICE_TEAR);
     choice_point_init(&d->damage, d->actor, CHOICE_DAMAGE);

@@ -58,7 +58,7 @@ struct disk;
 struct disk_config {
     uint64_t size;
     uint32_t logical;     /* Logical sector, 512 or 4096.  0: 512 */
-    uint32_t physical;    /* Physical sector.  0: logical */
+    uint32_t physical;    /* Physical sector: writes inside one take longer.  0: logical */
     uint32_t atomic;      /* Atomic write unit, a multiple of logical.  0: logical */
     uint64_t cache_bytes; /* Volatile write cache; 0: none (write-through). */
     uint64_t capacity;    /* Bytes that can be allocated before ENOSPC; 0: no limit. */

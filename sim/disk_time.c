@@ -9,6 +9,9 @@
  * that the head crosses (linear between entries); the platter's angle is a function of time, and
  * the angle of a byte a function of its offset.  A request that begins where the last one ended
  * neither seeks nor turns: the drive reads ahead and gathers writes.
+ *
+ * A write that begins or ends inside a physical sector costs the drive a read before it: another
+ * turn of the platter, or the time of a read.
  */
 #include "sim/disk_time.h"
 
@@ -51,10 +54,11 @@ const char *const *disk_profile_names(void)
 }
 
 void disk_time_init(struct disk_time *t, const struct disk_profile *p, int64_t latency_ns,
-                    uint32_t actor)
+                    uint32_t physical, uint32_t actor)
 {
     CHECK(p != NULL && p->channels <= DISK_CHANNELS_MAX);
-    *t = (struct disk_time){ .profile = p, .latency_ns = latency_ns };
+    CHECK(physical > 0 && (physical & (physical - 1)) == 0);
+    *t = (struct disk_time){ .profile = p, .latency_ns = latency_ns, .physical = physical };
     choice_point_init(&t->jitter, actor, CHOICE_LATENCY);
 }
 
@@ -123,6 +127,9 @@ static int64_t service_ns(struct disk_time *t, struct sim *s, enum disk_op op, u
     if (p->jitter_ns) {
         uint64_t bits = choice_bits(&s->choice, &t->jitter) >> 32;
         ns += (int64_t)(bits * (p->jitter_ns + UINT64_C(1)) >> 32);
+    }
+    if (op == DISK_WRITE && ((offset | bytes) & (t->physical - 1))) {
+        ns += p->seeks ? TURN_NS : p->read_ns; /* The drive reads what it does not replace. */
     }
     if (p->seeks) {
         if (offset != t->head) {

@@ -18,6 +18,7 @@ struct disk_profile {
 struct disk_time {
     const struct disk_profile *profile;
     int64_t latency_ns; /* -1: the profile's. */
+    uint32_t physical;  /* A write that ends inside such a sector reads it first. */
     int64_t busy_until[DISK_CHANNELS_MAX];
     uint64_t head; /* Where the last request of a disk that seeks ended. */
     struct choice_point jitter;
@@ -28,8 +29,9 @@ const struct disk_profile *disk_profile_find(const char *name);
 /* Names, ends with NULL. */
 const char *const *disk_profile_names(void);
 
+/* physical: the physical sector in bytes, a power of two. */
 void disk_time_init(struct disk_time *t, const struct disk_profile *p, int64_t latency_ns,
-                    uint32_t actor);
+                    uint32_t physical, uint32_t actor);
 /* When a request that begins now ends.  size: of the disk, for seeks. */
 int64_t disk_time_end(struct disk_time *t, struct sim *s, enum disk_op op, uint64_t offset,
                       uint64_t bytes, uint64_t size);

@@ -64,6 +64,35 @@ static void test_profiles_are_what_they_say(void **state)
     assert_in_range(mean_us("nvme", DISK_ZERO, 4096), 15, 15);
 }
 
+/* The time of one write of a disk with physical sectors of 4 KiB. */
+static int64_t write_ns(const char *profile, uint64_t offset, uint64_t bytes)
+{
+    struct sim *s = world();
+    struct disk_config cfg = DISK_CONFIG_INIT;
+    cfg.size = UINT64_C(1) << 30;
+    cfg.physical = 4096;
+    cfg.profile = profile;
+    struct disk *d;
+    assert_int_equal(disk_create(s, "d0", &cfg, &d, NULL), 0);
+    struct job j = { .d = d, .op = DISK_WRITE, .offset = offset, .bytes = bytes };
+    start(&j);
+    sim_run(s, NULL, SIM_FOREVER, 0);
+    assert_int_equal(j.ret, 0);
+    int64_t ns = sim_now_ns(s);
+    disk_destroy(d);
+    sim_destroy(s);
+    return ns;
+}
+
+static void test_a_part_of_a_physical_sector_costs_a_read(void **state)
+{
+    (void)state;
+    assert_true(write_ns("nvme", 0, 512) > write_ns("nvme", 0, 4096) + 11000);
+    assert_true(write_ns("nvme", 512, 4096) > write_ns("nvme", 4096, 4096) + 11000);
+    assert_true(write_ns("hdd", 0, 512) > write_ns("hdd", 0, 4096) + 8000000);
+    assert_int_equal(write_ns("null", 0, 512), 0);
+}
+
 static void test_channels_queue(void **state)
 {
     (void)state;
@@ -135,6 +164,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_constant_latency_in_parallel),
         cmocka_unit_test(test_profiles_are_what_they_say),
+        cmocka_unit_test(test_a_part_of_a_physical_sector_costs_a_read),
         cmocka_unit_test(test_channels_queue),
         cmocka_unit_test(test_waiters_are_named),
         cmocka_unit_test(test_flush_covers_what_had_ended),
