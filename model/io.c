@@ -217,7 +217,7 @@ static bool becomes_zeroes(const struct node *n, const struct io_req *req)
 
 int io_write_aligned(struct node *n, struct tracked *t, struct io_req *req)
 {
-    track_wait(n, t);
+    io_write_prepare(n, t, req);
     int ret;
     if (becomes_zeroes(n, req)) {
         uint32_t flags = req->flags | (n->detect_zeroes == 2 ? IO_MAY_UNMAP : 0);

@@ -77,6 +77,19 @@ int io_do_truncate(struct node *n, struct io_req *req, struct error *err);
 /* n's length is another: tells its parents, and theirs where that changes their own. */
 void io_tell_length(struct node *n);
 
+/* Emits BLOCK_WRITE_THRESHOLD when req goes beyond the threshold, which it then clears
+ * (write_threshold.c). */
+void io_check_threshold(struct node *n, const struct io_req *req);
+
+/* Before a write, zero or discard reaches the driver. */
+static inline void io_write_prepare(struct node *n, struct tracked *t, const struct io_req *req)
+{
+    track_wait(n, t);
+    if (n->write_threshold) {
+        io_check_threshold(n, req);
+    }
+}
+
 /* After a write, zero or discard reached the driver. */
 void io_write_finish(struct node *n, const struct io_req *req, int ret);
 

@@ -89,7 +89,7 @@ int io_write_zeroes_aligned(struct node *n, int64_t offset, int64_t bytes, uint3
 
 static int zero_tracked(struct node *n, struct tracked *t, const struct io_req *req)
 {
-    track_wait(n, t);
+    io_write_prepare(n, t, req);
     node_event(n, "pwritev_zero");
     int ret = io_write_zeroes_aligned(n, req->offset, req->bytes, req->flags);
     node_event(n, "pwritev_done");
@@ -185,7 +185,7 @@ int io_do_discard(struct node *n, struct io_req *req)
     struct io_req whole = { IO_DISCARD, 0, start, end - start, NULL, PREALLOC_OFF };
     struct tracked t;
     track_begin(n, &t, IO_DISCARD, start, end - start);
-    track_wait(n, &t);
+    io_write_prepare(n, &t, &whole);
     int ret = discard_parts(n, start, end - start);
     io_write_finish(n, &whole, ret);
     track_end(n, &t);

@@ -84,6 +84,7 @@ struct node {
     uint64_t write_gen, flushed_gen; /* Flush generations (model/io_flush.c). */
     bool flushing;
     struct co_queue flush_queue;
+    uint64_t write_threshold; /* A write beyond it emits BLOCK_WRITE_THRESHOLD; 0: none. */
     int64_t wr_highest;    /* One past the highest byte written ("wr_highest_offset"). */
 
     uint64_t mark;         /* Graph walks: the last walk that saw it. */

@@ -114,7 +114,9 @@ json_t *schema_type_words(const struct blk_driver *const *drivers, const struct 
 /* The array that query-qmp-schema returns, for these roots (SchemaInfo, qapi/introspect.json).
  * Types keep their names (QEMU's are numbers); their order is that of first use. */
 struct qmp_command;
+struct qmp_event;
 json_t *schema_introspect(const struct blk_driver *const *drivers,
-                          const struct qmp_command *const *commands);
+                          const struct qmp_command *const *commands,
+                          const struct qmp_event *const *events);
 
 #endif

@@ -27,7 +27,8 @@ static const char *const sectors[] = { "512", "4096", "4k", "4K", NULL };
 static const struct verb_key disk_keys[] = {
     { "size", VALUE_SIZE_POS, NULL, false, 0, "bytes; required unless from= is given" },
     { "sector", VALUE_CHOICE, sectors, false, 0, "logical sector (512)" },
-    { "physical", VALUE_SIZE_POS, NULL, false, 0, "physical sector; writing a part of one takes a read more (sector)" },
+    { "physical", VALUE_SIZE_POS, NULL, false, 0,
+      "physical sector; writing a part of one takes a read more (sector)" },
     { "atomic", VALUE_SIZE_POS, NULL, false, 0, "what a power cut cannot tear (a logical sector)" },
     { "cache", VALUE_CACHE, NULL, false, 0,
       "write cache that a power cut loses: none (default), volatile (as big as it takes), or a "

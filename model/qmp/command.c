@@ -18,7 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct qmp_event *const qmp_events[] = { &qmp_event_block_write_threshold, NULL };
+
 const struct qmp_command *const qmp_commands[] = {
+    &qmp_block_set_write_threshold,
     &qmp_blockdev_add,
     &qmp_blockdev_del,
     &qmp_capabilities,

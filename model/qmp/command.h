@@ -19,6 +19,15 @@ struct qmp_command {
     int (*run)(struct layer *l, const json_t *args, json_t **ret, struct error *err);
 };
 
+struct qmp_event {
+    const char *name;
+    const struct schema_type *data; /* STRUCT; NULL: none. */
+    const char *help;               /* One line. */
+};
+
+/* All events, ends with NULL. */
+extern const struct qmp_event *const qmp_events[];
+
 /* All commands, ends with NULL.  Made of one table a file: cmd_*.c. */
 extern const struct qmp_command *const qmp_commands[];
 

@@ -615,7 +615,7 @@ static void test_monitor_queries(void **state)
     }
     reply = ask(w, "{'execute':'query-commands'}");
     assert_int_equal(json_array_size(json_object_get(reply, "return")), n);
-    expect_at(reply, "0", "{\"name\":\"blockdev-add\"}");
+    expect_at(reply, "0", "{\"name\":\"block-set-write-threshold\"}");
     json_decref(reply);
 }
 

@@ -222,7 +222,8 @@ static void describe_used(struct introspect *in, struct used_type used)
 }
 
 json_t *schema_introspect(const struct blk_driver *const *drivers,
-                          const struct qmp_command *const *commands)
+                          const struct qmp_command *const *commands,
+                          const struct qmp_event *const *events)
 {
     struct introspect in = { .drivers = drivers, .out = json_array() };
 
@@ -232,6 +233,13 @@ json_t *schema_introspect(const struct blk_driver *const *drivers,
         const char *returns = use_type(&in, commands[i]->returns);
         json_t *info = json_pack("{s:s, s:s, s:s, s:s}", "name", commands[i]->name, "meta-type",
                                  "command", "arg-type", args, "ret-type", returns);
+
+        CHECK(info);
+        json_array_append_new(in.out, info);
+    }
+    for (size_t i = 0; events[i]; i++) {
+        json_t *info = json_pack("{s:s, s:s, s:s}", "name", events[i]->name, "meta-type", "event",
+                                 "arg-type", use_type(&in, events[i]->data));
 
         CHECK(info);
         json_array_append_new(in.out, info);
@@ -404,7 +412,7 @@ static int query_schema(struct layer *l, const json_t *args, json_t **ret, struc
 {
     (void)args;
     (void)err;
-    *ret = schema_introspect(l->drivers, qmp_commands);
+    *ret = schema_introspect(l->drivers, qmp_commands, qmp_events);
     return 0;
 }
 
