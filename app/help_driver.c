@@ -133,11 +133,10 @@ static void put_children(const struct blk_driver *d, struct strbuf *out)
 
 void help_driver(const struct blk_driver *d, struct strbuf *out)
 {
-    strbuf_printf(out, "%s: %s\n\nTraits:%s%s%s%s\n", d->name, d->help,
+    strbuf_printf(out, "%s: %s\n\nTraits:%s%s%s\n", d->name, d->help,
                   d->traits & DRV_PROTOCOL ? " protocol" : "",
                   d->traits & DRV_FORMAT ? " format" : "",
-                  d->traits & DRV_FILTER ? " filter" : "",
-                  d->traits & DRV_BACKING ? " backing" : "");
+                  d->traits & DRV_FILTER ? " filter" : "");
     if (d->children && d->children->name) {
         strbuf_puts(out, "\nChildren:\n");
         put_children(d, out);

@@ -30,8 +30,7 @@ enum driver_traits {
     DRV_PROTOCOL = 1 << 0, /* Leaf: no child, stores bytes on the host. */
     DRV_FORMAT = 1 << 1,   /* Children are storage. */
     DRV_FILTER = 1 << 2,   /* Same data as its child of role "filtered". */
-    DRV_BACKING = 1 << 3,  /* Unallocated ranges read from "backing". */
-    DRV_FOLLOWS = 1 << 4,  /* Its length follows its primary child's; others keep that of open. */
+    DRV_FOLLOWS = 1 << 3,  /* Its length follows its primary child's; others keep that of open. */
 };
 
 /* QEMU's BdrvChildRole. */

@@ -30,8 +30,7 @@ enum io_flags {
     IO_SERIALISING = 1 << 3,     /* Wait for all that overlaps, and let it wait for this. */
     IO_COMPRESSED = 1 << 4,
     IO_WRITE_UNCHANGED = 1 << 5, /* Needs only the write-unchanged permission. */
-    IO_COPY_ON_READ = 1 << 6,
-    IO_EXACT = 1 << 7,           /* Truncate: this size or an error. */
+    IO_EXACT = 1 << 6,           /* Truncate: this size or an error. */
 };
 
 enum io_prealloc { PREALLOC_OFF, PREALLOC_METADATA, PREALLOC_FALLOC, PREALLOC_FULL };

@@ -74,10 +74,9 @@ extern const struct schema_type schema_str, schema_bool, schema_int, schema_size
 extern const struct schema_type schema_blockdev_options, schema_blockdev_ref,
     schema_blockdev_ref_or_null;
 
-/* OnOffAuto, BlockdevDetectZeroesOptions, BlockdevDiscardOptions, BlockdevCacheOptions,
- * BlockdevOnError, PreallocMode. */
+/* OnOffAuto, BlockdevDetectZeroesOptions, BlockdevDiscardOptions, BlockdevCacheOptions. */
 extern const struct schema_type schema_on_off_auto, schema_detect_zeroes, schema_discard,
-    schema_cache, schema_prealloc;
+    schema_cache;
 
 /* The i-th value of an enum, NULL after the last. */
 const char *schema_enum_value(const struct blk_driver *const *drivers,
@@ -86,10 +85,6 @@ const char *schema_enum_value(const struct blk_driver *const *drivers,
 /* True for a driver name of QEMU 7.2.  schema_check says of one that is not among the drivers that
  * it is not there, and of any other word what QEMU says. */
 bool schema_driver_is_known(const char *name);
-
-/* Prints a member table for people, a line each: "name  type, default X, may change: help", members
- * of structures below their own line. */
-void schema_describe(const struct schema_member *members, struct strbuf *out);
 
 /* Checks value against type with QEMU's messages, names included ("Parameter 'cache.direct' ...").
  * path: the name of value itself, "" for a command's arguments.  Nothing is changed.

@@ -13,7 +13,6 @@
 static const char *const on_off_auto[] = { "auto", "on", "off", NULL };
 static const char *const detect_zeroes[] = { "off", "on", "unmap", NULL };
 static const char *const discard[] = { "ignore", "unmap", NULL };
-static const char *const prealloc[] = { "off", "metadata", "falloc", "full", NULL };
 
 const struct schema_type schema_on_off_auto = {
     .name = "OnOffAuto", .kind = SCHEMA_ENUM, .values = on_off_auto
@@ -23,9 +22,6 @@ const struct schema_type schema_detect_zeroes = {
 };
 const struct schema_type schema_discard = {
     .name = "BlockdevDiscardOptions", .kind = SCHEMA_ENUM, .values = discard
-};
-const struct schema_type schema_prealloc = {
-    .name = "PreallocMode", .kind = SCHEMA_ENUM, .values = prealloc
 };
 
 static const struct schema_member cache_members[] = {

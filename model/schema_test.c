@@ -428,27 +428,6 @@ static void test_json_beside_words(void **state)
 
 /* ---- Help ---- */
 
-static void test_describe(void **state)
-{
-    struct strbuf out = { 0 };
-
-    (void)state;
-    schema_describe(leaf_options, &out);
-    assert_non_null(strstr(out.text, "  size: size, default 1M: how large\n"));
-    assert_non_null(strstr(out.text, "  count: int, default -7, may change in blockdev-reopen: "));
-    assert_non_null(strstr(out.text, "  colours: list of red|green\n"));
-    assert_non_null(strstr(out.text, "  rules: list of Rule: what to do\n"
-                                     "    event: str, required: when\n"));
-    assert_non_null(strstr(out.text, "  mixed: int or bool or list of Rule\n"));
-    strbuf_free(&out);
-    schema_describe(NULL, &out);
-    assert_string_equal(strbuf_str(&out), "");
-    schema_describe(schema_blockdev_options.members, &out);
-    assert_non_null(strstr(out.text, "  driver: BlockdevDriver, required: "));
-    assert_non_null(strstr(out.text, "    direct: bool, default off: "));
-    strbuf_free(&out);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,7 +439,6 @@ int main(void)
         cmocka_unit_test(test_words_left),   cmocka_unit_test(test_word_errors),
         cmocka_unit_test(test_long_words),   cmocka_unit_test(test_large_words),
         cmocka_unit_test(test_json_beside_words),
-        cmocka_unit_test(test_describe),
     };
 
     return cmocka_run_group_tests_name("model/schema", tests, NULL, NULL);

@@ -289,6 +289,10 @@ static void store_part(void *opaque, uint64_t offset, uint64_t bytes)
 {
     struct torn *t = opaque;
     struct disk_req *r = t->req;
+    if (r->fault == FAULT_TORN) {
+        sim_trace(t->disk->sim, TRACE_CHOICE, CHOICE_TEAR, t->disk->actor, (int64_t)offset,
+                  (int64_t)bytes);
+    }
     int ret = r->op == DISK_ZERO
                   ? disk_data_zero(t->disk, offset, bytes, false, data_flags(r))
                   : disk_data_write(t->disk, offset, r->out, (size_t)(offset - r->place), bytes,

@@ -107,6 +107,7 @@ static void rot(struct disk *d, uint64_t start, uint64_t end)
     start = MAX(start, n * DISK_PAGE);
     end = MIN(end, (n + 1) * DISK_PAGE);
     uint32_t bit = choice_pick(&d->sim->choice, &d->damage, (uint32_t)(end - start) * 8);
+    sim_trace(d->sim, TRACE_CHOICE, CHOICE_DAMAGE, d->actor, (int64_t)(start + bit / 8), bit % 8);
     /* A base that cannot be read has nothing that could rot. */
     (void)disk_data_flip(d, start + bit / 8, bit % 8);
 }
@@ -242,7 +243,9 @@ static uint64_t stray_place(struct disk *d, const struct disk_req *r)
     uint64_t own = MIN(r->offset / sector, last);
     uint64_t pick = choice_pick(&d->sim->choice, &d->damage,
                                 (uint32_t)MIN(last, (uint64_t)UINT32_MAX));
-    return (pick + (pick >= own)) * sector;
+    uint64_t place = (pick + (pick >= own)) * sector;
+    sim_trace(d->sim, TRACE_CHOICE, CHOICE_DAMAGE, d->actor, (int64_t)r->offset, (int64_t)place);
+    return place;
 }
 
 int disk_fault_begin(struct disk *d, struct disk_req *r)

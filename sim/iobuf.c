@@ -214,33 +214,3 @@ size_t iobuf_compare(const struct iobuf *a, const struct iobuf *b)
     }
     return a->len;
 }
-
-uint64_t iobuf_hash(const struct iobuf *b)
-{
-    struct cursor c = { 0 };
-    size_t run;
-    if (b->len == 0) {
-        return XXH3_64bits("", 0);
-    }
-    if (b->fill.kind == FILL_NONE) {
-        const uint8_t *p = memory_at(b, &c, 0, b->len, &run);
-        if (run == b->len) {
-            return XXH3_64bits(p, run);
-        }
-    }
-    XXH3_state_t state;
-    XXH3_INITSTATE(&state);
-    XXH3_64bits_reset(&state);
-    uint8_t piece[PIECE];
-    for (size_t at = 0; at < b->len; at += run) {
-        run = b->len - at < PIECE ? b->len - at : PIECE;
-        const uint8_t *p = piece;
-        if (b->fill.kind == FILL_NONE) {
-            p = memory_at(b, &c, at, b->len - at, &run);
-        } else {
-            iobuf_copy_out(b, at, piece, run);
-        }
-        XXH3_64bits_update(&state, p, run);
-    }
-    return XXH3_64bits_digest(&state);
-}

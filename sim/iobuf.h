@@ -52,7 +52,5 @@ void iobuf_answer_fill(struct iobuf *b, struct fill f);
 bool iobuf_is_zero(const struct iobuf *b);
 /* First difference between the two, or their length.  Both have the same len. */
 size_t iobuf_compare(const struct iobuf *a, const struct iobuf *b);
-/* XXH3 of the contents; equal contents give equal hashes whatever their form is. */
-uint64_t iobuf_hash(const struct iobuf *b);
 
 #endif

@@ -54,15 +54,12 @@ static void test_fill_stands_for_bytes(void **state)
     struct iobuf m = iobuf_mem(&iov, p, sizeof(p));
     assert_int_equal(iobuf_compare(&f, &m), sizeof(p));
     assert_int_equal(iobuf_compare(&m, &f), sizeof(p));
-    assert_true(iobuf_hash(&f) == iobuf_hash(&m));
     struct iobuf fs = iobuf_slice(&f, 13, 50), ms = iobuf_slice(&m, 13, 50);
     assert_int_equal(iobuf_compare(&fs, &ms), 50);
-    assert_true(iobuf_hash(&fs) == iobuf_hash(&ms));
     iobuf_copy_out(&fs, 7, out, 20);
     assert_memory_equal(out, p + 20, 20);
     p[40] ^= 0x80;
     assert_int_equal(iobuf_compare(&fs, &ms), 27);
-    assert_true(iobuf_hash(&fs) != iobuf_hash(&ms));
     /* Two fills of different form. */
     struct iobuf g = iobuf_fill(fill_stream(6), sizeof(p));
     assert_int_equal(iobuf_compare(&f, &g), 0);
@@ -71,20 +68,6 @@ static void test_fill_stands_for_bytes(void **state)
     struct iobuf two = iobuf_mem(&iq, q, sizeof(q));
     memcpy(q, p, sizeof(q));
     assert_int_equal(iobuf_compare(&m, &two), sizeof(p));
-}
-
-static void test_hash_does_not_see_the_form(void **state)
-{
-    (void)state;
-    static uint8_t p[5000];
-    struct iovec iov[2] = { { p, 1 }, { p + 1, sizeof(p) - 1 } };
-    fill_bytes(fill_byte(3), p, sizeof(p));
-    struct iobuf pieces = iobuf_iov(iov, 2, sizeof(p));
-    struct iobuf fill = iobuf_fill(fill_byte(3), sizeof(p));
-    assert_true(iobuf_hash(&pieces) == XXH3_64bits(p, sizeof(p)));
-    assert_true(iobuf_hash(&fill) == XXH3_64bits(p, sizeof(p)));
-    struct iobuf none = iobuf_slice(&pieces, 0, 0);
-    assert_true(iobuf_hash(&none) == XXH3_64bits(p, 0));
 }
 
 static void test_answer_stays_symbolic_when_it_may(void **state)
@@ -130,7 +113,6 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copy_through_pieces),
         cmocka_unit_test(test_fill_stands_for_bytes),
-        cmocka_unit_test(test_hash_does_not_see_the_form),
         cmocka_unit_test(test_answer_stays_symbolic_when_it_may),
         cmocka_unit_test(test_zero_detection),
     };

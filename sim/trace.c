@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "sim/choice.h"
 #include "sim/fault.h"
 
 #include <inttypes.h>
@@ -81,7 +82,6 @@ const char *trace_type_name(enum trace_type type)
         [TRACE_FAULT] = "fault",         [TRACE_CHOICE] = "choice",
         [TRACE_GRAPH] = "graph",         [TRACE_EVENT] = "event",
         [TRACE_REPLY] = "reply",         [TRACE_POWER] = "power",
-        [TRACE_JOB] = "job",
     };
     CHECK((unsigned)type < TRACE_TYPES);
     return names[type];
@@ -130,6 +130,10 @@ static void print_record(const struct trace_rec *r, const char *text, struct str
     case TRACE_DISK:
         strbuf_printf(out, "%-12s actor=%u %" PRId64 " %s=%" PRId64, op_name(r), r->id, r->a,
                       r->b < 0 ? "ret" : "bytes", r->b);
+        break;
+    case TRACE_CHOICE:
+        strbuf_printf(out, "%-12s actor=%u %" PRId64 " %" PRId64,
+                      r->op == CHOICE_TEAR ? "tear" : "damage", r->id, r->a, r->b);
         break;
     case TRACE_FAULT:
         strbuf_printf(out, "%-12s actor=%u %" PRId64 " rule=%" PRId64,

@@ -21,12 +21,12 @@ enum trace_type {
     TRACE_COMPLETE,  /* It ends.                  id=actor op=io_op a=offset b=ret */
     TRACE_DISK,      /* A disk request completes. id=actor op=disk_op a=offset b=bytes or -errno */
     TRACE_FAULT,     /* A fault rule fires.       id=actor op=fault kind a=offset b=rule number */
-    TRACE_CHOICE,    /* A choice other than the default. id=actor op=kind a=ordinal b=value */
+    TRACE_CHOICE,    /* What a fault drew. id=actor op=CHOICE_DAMAGE: a=byte b=bit that rots, or
+                      * a=offset b=where it went instead; CHOICE_TEAR: a=offset b=bytes stored */
     TRACE_GRAPH,     /* text: "node add hd0", "edge top -backing-> base" */
     TRACE_EVENT,     /* text: a QMP event */
     TRACE_REPLY,     /* text: a QMP reply */
     TRACE_POWER,     /* op: enum trace_power */
-    TRACE_JOB,       /* text: "ID STATUS" */
     TRACE_TYPES
 };
 
