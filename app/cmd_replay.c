@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "drivers/registry.h"
 #include "reports/replay_id.h"
+#include "sim/choice.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -170,6 +171,20 @@ static int replay(struct app *app, const struct options *o, const struct replay_
     return app_finish_output(code);
 }
 
+/* The choices of an id can be read. */
+static bool choices_are_good(const struct replay_id *id)
+{
+    struct error err = ERROR_INIT;
+    struct choice c;
+    choice_init(&c, 0, CHOICE_FIFO, NULL);
+    bool good = choice_parse(&c, id->choices, &err) == 0;
+    choice_fini(&c);
+    if (!good) {
+        app_complain("replay: %s", err.text);
+    }
+    return good;
+}
+
 static int run_replay(struct app *app, const struct options *o)
 {
     struct replay_id id;
@@ -178,7 +193,7 @@ static int run_replay(struct app *app, const struct options *o)
         app_complain("replay: %s", err.text);
         return APP_USAGE;
     }
-    int code = replay(app, o, &id);
+    int code = choices_are_good(&id) ? replay(app, o, &id) : APP_USAGE;
     replay_id_fini(&id);
     return code;
 }

@@ -176,4 +176,8 @@ expect 2 "fmt of a missing file" fmt no.scn
 expect 2 "fmt without files" fmt
 printf 'case x/bad\ndisk d0 sise=1M\n' >bad.scn
 expect 2 "fmt of a bad script" fmt bad.scn
+printf 'case a/b\nrun 1ms\n' >choices.scn
+expect 2 "replay with choices that are none" replay choices.scn:a/b:::1.2.x
+err_has "choices: '1.2.x' at column 1 is not STATEMENT.ACTOR.KIND.ORDINAL=VALUE" "they are named"
+expect 0 "replay with a choice" replay choices.scn:a/b:::1.1.0.0=1
 finish
