@@ -26,7 +26,8 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 # Whole-program optimisation for the program; unit tests are linked from the same objects without.
 FLAGS_release := -O2 -g -flto=auto -ffat-lto-objects
 FLAGS_clang := -O2 -g
-FLAGS_debug := -O0 -g
+# With the coroutines of machines that have no switch of their own (sim/co.c).
+FLAGS_debug := -O0 -g -DCO_UCONTEXT
 FLAGS_asan := -O1 -g $(SANITIZE)
 FLAGS_cov := -O0 -g --coverage
 FLAGS_canary := -O1 -g -DBLKSIM_CANARY_TIME_LEAK
