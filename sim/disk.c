@@ -364,7 +364,7 @@ static int effect(struct disk *d, struct disk_req *r)
     case DISK_DISCARD:
         return do_discard(d, r);
     case DISK_RESIZE:
-        return disk_data_resize(d, r->offset, data_flags(r));
+        return disk_req_resizes(d, r) ? disk_data_resize(d, r->offset, data_flags(r)) : 0;
     default:
         CHECK(r->op == DISK_FLUSH);
         if (r->fault != FAULT_LIE) {
@@ -484,6 +484,13 @@ int disk_resize(struct disk *d, uint64_t size)
 {
     struct disk_req r;
     request_init(&r, DISK_RESIZE, size, 0, 0);
+    return run(d, &r);
+}
+
+int disk_grow(struct disk *d, uint64_t size)
+{
+    struct disk_req r;
+    request_init(&r, DISK_RESIZE, size, 0, DISK_FILE);
     return run(d, &r);
 }
 

@@ -198,7 +198,9 @@ static void settle_flight(struct disk *d)
         struct redo r = { .disk = d, .req = q };
         if (q->op == DISK_RESIZE) {
             trace_kept(d, -1, q->offset);
-            (void)disk_data_resize(d, q->offset, DISK_DATA_NO_LOG);
+            if (disk_req_resizes(d, q)) {
+                (void)disk_data_resize(d, q->offset, DISK_DATA_NO_LOG);
+            }
         } else if (q->bytes) {
             disk_tear(d, q->place, q->bytes, true, flight_part, &r);
         }

@@ -203,6 +203,13 @@ int disk_data_resize(struct disk *d, uint64_t size, uint32_t flags)
 {
     CHECK(size <= INT64_MAX);
     uint64_t old = d->size;
+    if (size < old && size % DISK_PAGE && d->store.base) {
+        /* Whole, for the log: a later change would find only what base_limit leaves of it. */
+        int ret = load_from_base(d, size / DISK_PAGE, true);
+        if (ret < 0) {
+            return ret;
+        }
+    }
     log_open(d, DISK_RESIZE, size, old, d->store.base_limit, flags);
     d->size = size;
     d->store.base_limit = MIN(d->store.base_limit, size);

@@ -109,6 +109,13 @@ int disk_read_some(struct disk *d, uint64_t offset, struct iobuf *buf, uint32_t 
                    uint64_t *done);
 int disk_write_some(struct disk *d, uint64_t offset, const struct iobuf *buf, uint32_t flags,
                     uint64_t *done);
+/* Makes the disk at least that large.  What others grow meanwhile stays. */
+int disk_grow(struct disk *d, uint64_t size);
+/* Does a DISK_RESIZE change the size?  One that grows (DISK_FILE) never makes it smaller. */
+static inline bool disk_req_resizes(const struct disk *d, const struct disk_req *r)
+{
+    return !(r->flags & DISK_FILE) || r->offset > d->size;
+}
 /* Lets a waiting request go on. */
 void disk_req_wake(struct disk_req *r);
 

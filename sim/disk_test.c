@@ -549,6 +549,36 @@ static void test_lost_changes_give_the_base_back(void **state)
     }
 }
 
+/* The page that a smaller size cuts through was written after the cut; both are lost. */
+static void test_a_lost_shrink_brings_the_base_back(void **state)
+{
+    (void)state;
+    struct choice_path path = { 0 };
+    struct sim_config sim_cfg = { .seed = 1, .policy = CHOICE_ENUMERATE, .path = &path };
+    struct sim *s = sim_create(&sim_cfg); /* Of all worlds the one that keeps nothing. */
+    struct fake_base f = { 0 };
+    struct disk_base base = { fake_read, fake_is_hole, fake_close, &f, 64 * KIB };
+    struct disk_config cfg = DISK_CONFIG_INIT;
+    struct disk *d = NULL;
+    cfg.cache_bytes = 1 * MIB;
+    assert_int_equal(disk_create_over(s, "d0", &cfg, &base, &d, NULL), 0);
+    f.error = EIO;
+    assert_int_equal(disk_resize(d, 10 * KIB), -EIO);
+    assert_int_equal(disk_size(d), 64 * KIB);
+    f.error = 0;
+    assert_int_equal(disk_resize(d, 10 * KIB), 0);
+    put_byte(d, 9 * KIB, 1, 512, 0);
+    disk_resize(d, 64 * KIB);
+    assert_byte(d, 8 * KIB, 0xbb, 1 * KIB);
+    assert_byte(d, 10 * KIB, 0, 54 * KIB);
+    disk_power_cut(d);
+    assert_int_equal(disk_size(d), 64 * KIB);
+    assert_byte(d, 0, 0xbb, 64 * KIB);
+    disk_destroy(d);
+    sim_destroy(s);
+    choice_path_fini(&path);
+}
+
 static void test_base_that_fails(void **state)
 {
     (void)state;
@@ -648,6 +678,7 @@ int main(void)
         cmocka_unit_test(test_base_shows_through),
         cmocka_unit_test(test_lost_changes_give_the_base_back),
         cmocka_unit_test(test_base_that_fails),
+        cmocka_unit_test(test_a_lost_shrink_brings_the_base_back),
         cmocka_unit_test(test_warm_requests_do_not_allocate),
         cmocka_unit_test(test_sparse_terabyte_costs_what_is_touched),
     };

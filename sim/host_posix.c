@@ -558,7 +558,12 @@ static bool base_is_hole(void *opaque, uint64_t offset, uint64_t n)
 {
     bool data = true;
     uint64_t bytes = 0;
-    int ret = fd_status(((struct base_file *)opaque)->fd, offset, n, &data, &bytes);
+    int fd = ((struct base_file *)opaque)->fd;
+    int64_t size = file_size(fd);
+    if (size >= 0 && offset < (uint64_t)size) {
+        n = MIN(n, (uint64_t)size - offset); /* Beyond the end all is zero. */
+    }
+    int ret = fd_status(fd, offset, n, &data, &bytes);
     return ret == 0 && !data && bytes >= n;
 }
 
@@ -609,6 +614,10 @@ static int export_data(const struct disk *d, struct posix_file *f, uint8_t *piec
 int host_posix_export(const struct disk *d, const char *path, struct error *err)
 {
     struct posix_file f = { .align = 1 };
+    struct stat st;
+    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+        (void)unlink(path); /* It may be the base of the disk, which is still to be read. */
+    }
     f.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (f.fd < 0) {
         return error_set_errno(err, neg_errno(), "Could not create '%s'", path);

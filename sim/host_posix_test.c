@@ -307,6 +307,49 @@ static void test_base_and_export(void **state)
     disk_destroy(d);
 }
 
+static void test_a_base_may_end_in_a_hole(void **state)
+{
+    struct fixture *x = *state;
+    struct disk_base base;
+    struct disk_config cfg = DISK_CONFIG_INIT;
+    struct disk *d = NULL;
+    char path[100];
+    uint64_t n;
+    snprintf(path, sizeof(path), "%s/a", x->dir);
+    x->o->create(x->h, "a", 1 * MIB + 77);
+    assert_int_equal(host_posix_base(path, &base, NULL), 0);
+    assert_int_equal(disk_create_over(x->s, "d0", &cfg, &base, &d, NULL), 0);
+    assert_false(disk_allocated(d, 0, 2 * MIB, &n));
+    assert_int_equal(n, 1 * MIB + 77);
+    assert_false(disk_allocated(d, 1 * MIB, 77, &n));
+    assert_int_equal(n, 77);
+    disk_destroy(d);
+}
+
+static void test_export_over_the_base_itself(void **state)
+{
+    struct fixture *x = *state;
+    struct disk_base base;
+    struct disk_config cfg = DISK_CONFIG_INIT;
+    struct disk *d = NULL;
+    char path[100];
+    snprintf(path, sizeof(path), "%s/a", x->dir);
+    x->o->create(x->h, "a", 1 * MIB);
+    struct host_file *f = open_file(x, "a", HOST_WRITE);
+    file_put(f, 64 * KIB, fill_stream(5), 64 * KIB, 0);
+    x->o->close(f);
+    assert_int_equal(host_posix_base(path, &base, NULL), 0);
+    assert_int_equal(disk_create_over(x->s, "d0", &cfg, &base, &d, NULL), 0);
+    put_byte(d, 4096, 2, 4096, 0);
+    assert_int_equal(host_posix_export(d, path, NULL), 0);
+    assert_true(holds(d, 64 * KIB, fill_stream(5), 64 * KIB));
+    disk_destroy(d);
+    f = open_file(x, "a", 0);
+    assert_true(file_holds(f, 4096, fill_byte(2), 4096));
+    assert_true(file_holds(f, 64 * KIB, fill_stream(5), 64 * KIB));
+    x->o->close(f);
+}
+
 static void test_base_and_export_errors(void **state)
 {
     struct fixture *x = *state;
@@ -341,6 +384,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_direct_files_bounce, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_locks_and_their_reopening, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_base_and_export, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_base_may_end_in_a_hole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_export_over_the_base_itself, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_base_and_export_errors, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("sim/host_posix", tests, NULL, NULL);

@@ -469,7 +469,7 @@ static int sim_zero(struct host_file *base, uint64_t offset, uint64_t bytes, boo
     }
     ret = disk_discard(d, offset, bytes, disk_flags_of(f, 0));
     if (ret == 0 && offset + bytes > disk_size(d)) {
-        ret = disk_resize(d, offset + bytes);
+        ret = disk_grow(d, offset + bytes);
     }
     return ret;
 }

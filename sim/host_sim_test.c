@@ -381,6 +381,50 @@ static void test_power_cut_kills_open_files(void **state)
     sim_destroy(s);
 }
 
+static void slow_unmap(struct call *c)
+{
+    c->ret = c->f->host->ops->zero(c->f, 0, 1 * MIB, true);
+}
+
+static void slow_grow(struct call *c)
+{
+    c->ret = file_put(c->f, 2 * MIB, 7, 4096, 0);
+    c->ret = c->ret ? c->ret : file_put(c->f, 3 * MIB, 8, 4096, 0);
+}
+
+/* While zeroes make a file longer, a write beyond them makes it longer still. */
+static void test_zeroes_beyond_the_end_take_nothing_away(void **state)
+{
+    (void)state;
+    for (int64_t after_ns = 0; after_ns < 200 * NS_PER_US; after_ns += 5 * NS_PER_US) {
+        struct sim *s = world();
+        struct disk_config cfg = DISK_CONFIG_INIT;
+        cfg.profile = "ssd";
+        struct host *h = host_sim_create(s, &cfg);
+        h->ops->create(h, "a", 0);
+        struct host_file *f = open_file(h, "a", HOST_WRITE);
+        struct call zero = { .s = s, .fn = slow_unmap, .f = f, .h = h };
+        struct call grow = { .s = s, .fn = slow_grow, .f = f, .h = h };
+        co_create(s, "zero", 0, call_co, &zero);
+        if (after_ns) {
+            sim_run(s, NULL, after_ns, 0);
+        }
+        co_create(s, "grow", 0, call_co, &grow);
+        sim_run(s, &zero.done, SIM_FOREVER, 0);
+        sim_run(s, &grow.done, SIM_FOREVER, 0);
+        assert_true(zero.done && grow.done);
+        assert_int_equal(zero.ret, 0);
+        assert_int_equal(grow.ret, 0);
+        assert_int_equal(size_of(f), 3 * MIB + 4096);
+        struct disk *d = host_sim_disk(h, "a");
+        assert_byte(d, 2 * MIB, 7, 4096);
+        assert_byte(d, 3 * MIB, 8, 4096);
+        h->ops->close(f);
+        host_destroy(h);
+        sim_destroy(s);
+    }
+}
+
 static void test_no_flush_and_fua(void **state)
 {
     (void)state;
@@ -451,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_short_counts_are_carried_on),
         cmocka_unit_test(test_directory_changes_may_be_lost),
         cmocka_unit_test(test_power_cut_kills_open_files),
+        cmocka_unit_test(test_zeroes_beyond_the_end_take_nothing_away),
         cmocka_unit_test(test_no_flush_and_fua),
         cmocka_unit_test(test_the_directory_journal_is_bounded),
         cmocka_unit_test(test_a_bad_configuration_shows_at_create),
