@@ -15,7 +15,7 @@ struct backend {
     struct perm_pair perm;
     struct child *root; /* NULL: no medium. */
     struct acct acct;
-    uint32_t actor, iothread;
+    uint32_t actor;
     bool writeback;
     uint32_t in_flight;
     struct co_queue drained;
@@ -107,21 +107,6 @@ struct node *backend_node(const struct backend *b)
 const struct acct *backend_acct(const struct backend *b)
 {
     return &b->acct;
-}
-
-uint32_t backend_actor(const struct backend *b)
-{
-    return b->actor;
-}
-
-void backend_set_iothread(struct backend *b, uint32_t iothread)
-{
-    b->iothread = iothread;
-}
-
-uint32_t backend_iothread(const struct backend *b)
-{
-    return b->iothread;
 }
 
 void backend_set_writeback(struct backend *b, bool on)

@@ -35,9 +35,6 @@ int backend_set_perm(struct backend *b, struct perm_pair perm, struct error *err
 const char *backend_name(const struct backend *b); /* "" when anonymous. */
 struct node *backend_node(const struct backend *b);
 const struct acct *backend_acct(const struct backend *b);
-uint32_t backend_actor(const struct backend *b);
-void backend_set_iothread(struct backend *b, uint32_t iothread);
-uint32_t backend_iothread(const struct backend *b);
 /* false: every write is followed by a flush (write-through). */
 void backend_set_writeback(struct backend *b, bool on);
 bool backend_writeback(const struct backend *b);

@@ -286,7 +286,7 @@ static int do_transfer(struct child *c, struct io_req *req)
     return req->op == IO_READ ? do_read(n, req) : do_write(n, req);
 }
 
-static int do_other(struct child *c, struct io_req *req)
+static int do_other(struct child *c, struct io_req *req, struct error *err)
 {
     struct node *n = c->node;
     int ret;
@@ -303,7 +303,7 @@ static int do_other(struct child *c, struct io_req *req)
     case IO_FLUSH:
         return io_do_flush(n);
     case IO_TRUNCATE:
-        return io_do_truncate(n, req, NULL);
+        return io_do_truncate(n, req, err);
     default:
         UNREACHABLE();
     }
@@ -330,17 +330,21 @@ static void check_perm(const struct child *c, const struct io_req *req)
     }
 }
 
-int io_child(struct child *c, struct io_req *req)
+/* err: of a truncate; NULL when nobody asks for its message. */
+static int submit(struct child *c, struct io_req *req, struct error *err)
 {
     struct node *n = c->node;
     check_perm(c, req);
-    n->in_flight++;
-    int ret = req->op <= IO_WRITE ? do_transfer(c, req) : do_other(c, req);
+    io_enter(n);
+    int ret = req->op <= IO_WRITE ? do_transfer(c, req) : do_other(c, req, err);
     CHECK(ret <= 0);
-    if (--n->in_flight == 0 && !co_queue_empty(&n->drained)) {
-        co_queue_wake_all(&n->drained);
-    }
+    io_leave(n);
     return ret;
+}
+
+int io_child(struct child *c, struct io_req *req)
+{
+    return submit(c, req, NULL);
 }
 
 int io_read(struct child *c, int64_t offset, struct iobuf *buf, uint32_t flags)
@@ -355,32 +359,6 @@ int io_write(struct child *c, int64_t offset, struct iobuf *buf, uint32_t flags)
     return io_child(c, &r);
 }
 
-int io_read_mem(struct child *c, int64_t offset, void *p, size_t n)
-{
-    struct iovec iov;
-    struct iobuf buf = iobuf_mem(&iov, p, n);
-    return io_read(c, offset, &buf, 0);
-}
-
-int io_write_mem(struct child *c, int64_t offset, const void *p, size_t n, uint32_t flags)
-{
-    struct iovec iov;
-    struct iobuf buf = iobuf_mem(&iov, (void *)(uintptr_t)p, n);
-    return io_write(c, offset, &buf, flags);
-}
-
-int io_write_zeroes(struct child *c, int64_t offset, int64_t bytes, uint32_t flags)
-{
-    struct io_req r = { IO_WRITE_ZEROES, flags, offset, bytes, NULL, PREALLOC_OFF };
-    return io_child(c, &r);
-}
-
-int io_discard(struct child *c, int64_t offset, int64_t bytes)
-{
-    struct io_req r = { IO_DISCARD, 0, offset, bytes, NULL, PREALLOC_OFF };
-    return io_child(c, &r);
-}
-
 int io_flush(struct child *c)
 {
     struct io_req r = { .op = IO_FLUSH };
@@ -390,13 +368,6 @@ int io_flush(struct child *c)
 int io_truncate(struct child *c, int64_t length, uint32_t flags, enum io_prealloc prealloc,
                 struct error *err)
 {
-    struct node *n = c->node;
     struct io_req r = { IO_TRUNCATE, flags, length, 0, NULL, prealloc };
-    check_perm(c, &r);
-    n->in_flight++;
-    int ret = io_do_truncate(n, &r, err);
-    if (--n->in_flight == 0 && !co_queue_empty(&n->drained)) {
-        co_queue_wake_all(&n->drained);
-    }
-    return ret;
+    return submit(c, &r, err);
 }

@@ -86,10 +86,6 @@ int io_child(struct child *c, struct io_req *req);
 /* [io] Shorthands over io_child. */
 int io_read(struct child *c, int64_t offset, struct iobuf *buf, uint32_t flags);
 int io_write(struct child *c, int64_t offset, struct iobuf *buf, uint32_t flags);
-int io_read_mem(struct child *c, int64_t offset, void *p, size_t n);
-int io_write_mem(struct child *c, int64_t offset, const void *p, size_t n, uint32_t flags);
-int io_write_zeroes(struct child *c, int64_t offset, int64_t bytes, uint32_t flags);
-int io_discard(struct child *c, int64_t offset, int64_t bytes);
 int io_flush(struct child *c);
 int io_truncate(struct child *c, int64_t length, uint32_t flags, enum io_prealloc prealloc,
                 struct error *err);

@@ -81,8 +81,7 @@ int io_do_flush(struct node *n)
 
 void io_flush_node(struct node *n)
 {
-    n->in_flight++;
+    io_enter(n);
     io_do_flush(n);
-    n->in_flight--;
-    co_queue_wake_all(&n->drained);
+    io_leave(n);
 }

@@ -7,6 +7,20 @@
 #include "model/io.h"
 #include "model/node.h"
 
+/* A request is on its way through n: the node does not close meanwhile. */
+static inline void io_enter(struct node *n)
+{
+    n->in_flight++;
+}
+
+static inline void io_leave(struct node *n)
+{
+    CHECK(n->in_flight > 0);
+    if (--n->in_flight == 0 && !co_queue_empty(&n->drained)) {
+        co_queue_wake_all(&n->drained);
+    }
+}
+
 /* Tracking (io_track.c).  t lives on the caller's stack from begin to end. */
 static inline void track_begin(struct node *n, struct tracked *t, enum io_op op, int64_t offset,
                                int64_t bytes)

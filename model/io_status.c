@@ -75,7 +75,7 @@ int io_status(struct node *n, int64_t offset, int64_t bytes, struct io_extent *o
         return 0;
     }
     bytes = MIN(bytes, n->length - offset);
-    n->in_flight++;
+    io_enter(n);
     int ret = aligned_status(n, offset, bytes, out);
     if (ret == 0 && (out->flags & STATUS_RAW)) {
         CHECK(out->file && (out->flags & STATUS_OFFSET_VALID));
@@ -92,9 +92,7 @@ int io_status(struct node *n, int64_t offset, int64_t bytes, struct io_extent *o
             out->flags |= STATUS_EOF;
         }
     }
-    if (--n->in_flight == 0) {
-        co_queue_wake_all(&n->drained);
-    }
+    io_leave(n);
     return ret;
 }
 

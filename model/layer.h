@@ -24,9 +24,6 @@ void layer_destroy(struct layer *l);
  * "return" or "error" (and "id").  Never fails otherwise. */
 json_t *layer_qmp_text(struct layer *l, const char *bytes, size_t n);
 
-/* [io] The same for a command already parsed: {"execute": NAME, "arguments": {...}}. */
-json_t *layer_qmp(struct layer *l, const json_t *request);
-
 /* Where events go: the callback gets {"event": NAME, "data": {...}, "timestamp": {...}} borrowed.
  * The timestamp is virtual time. */
 void layer_on_event(struct layer *l, void (*fn)(void *opaque, const json_t *event), void *opaque);

@@ -67,8 +67,8 @@ struct schema_type {
 };
 
 extern const struct schema_type schema_str, schema_bool, schema_int, schema_size, schema_number,
-    schema_null, schema_any, schema_uint8, schema_uint16, schema_uint32, schema_uint64,
-    schema_int64, schema_int32;
+    schema_null, schema_any, schema_uint8, schema_uint16, schema_uint64,
+    schema_int32;
 
 /* BlockdevOptions (union over the drivers), BlockdevRef, BlockdevRefOrNull. */
 extern const struct schema_type schema_blockdev_options, schema_blockdev_ref,

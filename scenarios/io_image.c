@@ -22,19 +22,9 @@ int ioc_cmd_flush(struct ioc_ctx *c, int argc, char **argv)
 static int discard_run(struct ioc_ctx *c, struct ioc_getopt *g, bool machine, bool quiet)
 {
     int64_t offset, bytes;
-    if (g->args_len != 2) {
-        return ioc_usage(c);
-    }
-    int ret = ioc_parse_size(c, g->args[0], &offset);
-    if (ret == 0) {
-        ret = ioc_parse_size(c, g->args[1], &bytes);
-    }
+    int ret = ioc_parse_range(c, g, &offset, &bytes);
     if (ret < 0) {
         return ret;
-    }
-    if (bytes > IO_MAX_BYTES) {
-        return ioc_fail(c, -EINVAL, "length cannot exceed %" PRId64 ", given %s", IO_MAX_BYTES,
-                       g->args[1]);
     }
     int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
     ret = guest_discard(c->sh->cfg.guest, c->session->backend, offset, bytes);

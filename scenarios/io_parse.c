@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,23 @@ int ioc_parse_size(struct ioc_ctx *c, const char *text, int64_t *out)
                        " -- %s", text);
     }
     return 0;
+}
+
+int ioc_parse_range(struct ioc_ctx *c, const struct ioc_getopt *g, int64_t *offset,
+                    int64_t *bytes)
+{
+    if (g->args_len != 2) {
+        return ioc_usage(c);
+    }
+    int ret = ioc_parse_size(c, g->args[0], offset);
+    if (ret == 0) {
+        ret = ioc_parse_size(c, g->args[1], bytes);
+    }
+    if (ret == 0 && *bytes > IO_MAX_BYTES) {
+        ret = ioc_fail(c, -EINVAL, "length cannot exceed %" PRId64 ", given %s", IO_MAX_BYTES,
+                       g->args[1]);
+    }
+    return ret;
 }
 
 int ioc_parse_pattern(struct ioc_ctx *c, const char *text, int *out)

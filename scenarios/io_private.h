@@ -113,6 +113,9 @@ void ioc_getopt_init(struct ioc_getopt *g, int argc, char **argv);
 int ioc_getopt_next(struct ioc_ctx *c, struct ioc_getopt *g, const char *spec);
 void ioc_getopt_fini(struct ioc_getopt *g);
 int ioc_parse_size(struct ioc_ctx *c, const char *text, int64_t *out);
+/* The two arguments OFFSET and LENGTH, and no others. */
+int ioc_parse_range(struct ioc_ctx *c, const struct ioc_getopt *g, int64_t *offset,
+                    int64_t *bytes);
 int ioc_parse_pattern(struct ioc_ctx *c, const char *text, int *out);
 
 /* io_format.c */

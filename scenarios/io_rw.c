@@ -164,19 +164,9 @@ static int check_sectors(struct ioc_ctx *c, int64_t offset, int64_t bytes)
 static int read_parsed(struct ioc_ctx *c, struct ioc_getopt *g, struct read_opts *o)
 {
     int64_t offset, bytes;
-    if (g->args_len != 2) {
-        return ioc_usage(c);
-    }
-    int ret = ioc_parse_size(c, g->args[0], &offset);
-    if (ret == 0) {
-        ret = ioc_parse_size(c, g->args[1], &bytes);
-    }
+    int ret = ioc_parse_range(c, g, &offset, &bytes);
     if (ret < 0) {
         return ret;
-    }
-    if (bytes > IO_MAX_BYTES) {
-        return ioc_fail(c, -EINVAL, "length cannot exceed %" PRId64 ", given %s", IO_MAX_BYTES,
-                       g->args[1]);
     }
     if (!o->check && (o->start_given || o->count_given)) {
         return ioc_usage(c);

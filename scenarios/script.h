@@ -141,8 +141,6 @@ struct script *script_load(const char *path, struct strbuf *errors);
 struct script *script_parse(const char *path, const char *text, size_t n, struct strbuf *errors);
 void script_free(struct script *s);
 
-/* Words joined by spaces as fmt writes them; for messages and logs. */
-void script_format_words(const struct script_words *words, struct strbuf *out);
 
 /* A value as it stands in "key=value", quoted when it must be; list: as one of several joined by
  * commas.  Nothing in it is a ${x}. */

@@ -159,16 +159,6 @@ static void put_word(const struct script_word *w, bool text_means, struct strbuf
     }
 }
 
-void script_format_words(const struct script_words *words, struct strbuf *out)
-{
-    for (size_t i = 0; i < words->len; i++) {
-        if (i > 0) {
-            strbuf_putc(out, ' ');
-        }
-        put_word(&words->at[i], false, out);
-    }
-}
-
 /* ---- lines ---- */
 
 /* The words of a line, each as it will be written. */

@@ -200,11 +200,6 @@ json_t *qmp_dispatch(struct layer *l, const json_t *request)
 
 /* ---- What the layer shows of it ---- */
 
-json_t *layer_qmp(struct layer *l, const json_t *request)
-{
-    return qmp_dispatch(l, request);
-}
-
 json_t *layer_qmp_text(struct layer *l, const char *bytes, size_t n)
 {
     struct error err = ERROR_INIT;

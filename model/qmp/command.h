@@ -33,7 +33,7 @@ extern const struct qmp_command *const qmp_commands[];
 
 const struct qmp_command *qmp_command_find(const char *name);
 
-/* [io] Checks and runs a request object; the reply is new.  See layer_qmp. */
+/* [io] Checks and runs a request object; the reply is new.  See layer_qmp_text. */
 json_t *qmp_dispatch(struct layer *l, const json_t *request);
 
 #endif
