@@ -38,16 +38,9 @@ void units_free(struct units *u);
 
 enum { UNITS_MAX = 1000000 }; /* A case; more is an error. */
 
-/* True when a case of the script has a matrix with that key (and value, unless NULL): for the
- * define that selects nothing. */
-bool script_has_param(const struct script *s, const char *key, const char *value);
-
 /* The value of a matrix key in this unit; NULL when there is none.  Shape of subst_lookup_fn with
  * a struct unit as opaque. */
 const char *unit_param(const void *unit, const char *key);
-
-/* text with ${x} replaced by the unit's values and $${ by ${.  Errors: -ENOENT, -EINVAL, -E2BIG. */
-int unit_subst(const struct unit *u, const char *text, struct strbuf *out, struct error *err);
 
 struct run_config {
     const struct blk_driver *const *drivers;

@@ -91,20 +91,6 @@ static int check_defines(const char *const *define, struct error *err)
     return 0;
 }
 
-bool script_has_param(const struct script *s, const char *key, const char *value)
-{
-    for (size_t i = 0; i < s->cases_len; i++) {
-        size_t at;
-        const struct script_axis *axis = axis_named(&s->cases[i], key, strlen(key), &at);
-        for (size_t k = 0; axis != NULL && k < axis->len; k++) {
-            if (value == NULL || strcmp(axis->values[k], value) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 /* ---- units ---- */
 
 struct seeds {
@@ -197,9 +183,4 @@ const char *unit_param(const void *unit, const char *key)
         return NULL;
     }
     return point_value(u->cas, u->point, at);
-}
-
-int unit_subst(const struct unit *u, const char *text, struct strbuf *out, struct error *err)
-{
-    return subst_expand(text, unit_param, u, out, err);
 }

@@ -2,6 +2,7 @@
 #include "scenarios/run.h"
 
 #include "base/mem.h"
+#include "scenarios/subst.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -100,10 +101,6 @@ static void test_a_define_is_key_and_value(void **state)
     struct error err = ERROR_INIT;
     assert_int_equal(units_of_case(s, &s->cases[0], &sel, &u, &err), -EINVAL);
     assert_string_equal(err.text, "'a' is not KEY=VALUE");
-    assert_true(script_has_param(s, "a", NULL));
-    assert_true(script_has_param(s, "a", "2"));
-    assert_false(script_has_param(s, "a", "3"));
-    assert_false(script_has_param(s, "b", NULL));
     units_free(&u);
     script_free(s);
 }
@@ -155,9 +152,9 @@ static void test_values_of_a_unit(void **state)
     assert_string_equal(unit_param(&u.at[3], "b"), "z");
     assert_null(unit_param(&u.at[3], "c"));
     struct strbuf out = { 0 };
-    assert_int_equal(unit_subst(&u.at[2], "<${a}|${b}|$${a}>", &out, NULL), 0);
+    assert_int_equal(subst_expand("<${a}|${b}|$${a}>", unit_param, &u.at[2], &out, NULL), 0);
     assert_string_equal(out.text, "<2|x y|${a}>");
-    assert_int_equal(unit_subst(&u.at[2], "${c}", &out, NULL), -ENOENT);
+    assert_int_equal(subst_expand("${c}", unit_param, &u.at[2], &out, NULL), -ENOENT);
     strbuf_free(&out);
     units_free(&u);
     script_free(s);
