@@ -24,12 +24,15 @@
 
 struct node;
 struct child;
+struct node_flags;
+struct proposal;
 struct txn;
 
 enum driver_traits {
     DRV_PROTOCOL = 1 << 0, /* Leaf: no child, stores bytes on the host. */
     DRV_FORMAT = 1 << 1,   /* Children are storage. */
     DRV_FILTER = 1 << 2,   /* Same data as its child of role "filtered". */
+    DRV_BACKING = 1 << 4,  /* What it has not allocated reads from its "backing" child. */
     DRV_FOLLOWS = 1 << 3,  /* Its length follows its primary child's; others keep that of open. */
 };
 
@@ -79,6 +82,13 @@ struct driver_io {
     int (*block_status)(struct node *n, struct io_req *req, struct io_extent *out);
 };
 
+/* What a driver is told when its node is reopened. */
+struct node_reopen {
+    struct opts opts;               /* All options as they will be. */
+    const struct node_flags *flags; /* As they will be; n->flags are those in force. */
+    struct txn *txn;
+};
+
 /* Graph and options.  Prepare here; put commit and undo on the txn. */
 struct driver_graph {
     /* [ctl] Pure: what n uses and shares on child c, when its own parents use and share `parents`.
@@ -88,6 +98,36 @@ struct driver_graph {
 
     /* [ctl] Take or drop outside locks for the new cumulative permissions.  NULL: nothing. */
     int (*perm_change)(struct node *n, struct perm_pair now, struct txn *txn, struct error *err);
+
+    /* [io] Prepares new options: n is drained and flushed.  r->opts holds all of them, checked, with
+     * the defaults behind; what cannot change is the block layer's to refuse (MEMBER_MUTABLE), and
+     * so are the children.  What takes effect goes on r->txn as commit and undo.
+     * NULL: "Block format 'X' used by node 'n' does not support reopening files". */
+    int (*reopen)(struct node *n, const struct node_reopen *r, struct error *err);
+
+    /* [ctl] x-blockdev-change: proposes the edge that comes or goes, and puts what else changes on
+     * txn.  NULL: the set of children is fixed. */
+    int (*child_add)(struct node *n, struct node *child, struct proposal *p, struct txn *txn,
+                     struct error *err);
+    int (*child_del)(struct node *n, struct child *c, struct proposal *p, struct txn *txn,
+                     struct error *err);
+};
+
+/* Image files.  NULL group: the driver has no image of its own. */
+struct driver_image {
+    /* [ctl] Pure: 0 (not mine) to 100 (certain), from the first bytes.  NULL: never. */
+    int (*probe)(const uint8_t *head, size_t size, const char *filename);
+
+    /* qemu-img's -o options, "size" and the backing ones included.  NULL: cannot be created. */
+    const struct schema_member *create_options;
+
+    /* [io] Writes an empty image of size bytes into file, which may be written and resized and is
+     * empty.  opts: of create_options, checked. */
+    int (*create)(struct child *file, int64_t size, const struct opts *opts, struct error *err);
+
+    /* [io] Writes another backing file name into the header (change-backing-file); file NULL: none.
+     * NULL: -ENOTSUP. */
+    int (*set_backing)(struct node *n, const char *file, const char *format, struct error *err);
 };
 
 /* What query results show of an image beyond names and sizes. */
@@ -140,12 +180,22 @@ struct blk_driver {
      * NULL, or -ENOTSUP: the block layer asks the primary or filtered child. */
     int (*command)(struct node *n, const char *name, const json_t *args, json_t *reply);
 
+    /* [ctl] A name "PREFIX:rest" (QEMU's protocol names) to options: sets members of `options` (dotted
+     * keys).  prefix is without the colon.  NULL, both: such names are not this driver's. */
+    const char *prefix;
+    int (*parse_filename)(const char *name, json_t *options, struct error *err);
+
+    /* [ctl] Holds back and lets go on what the driver keeps waiting by itself (throttled requests);
+     * called once for any number of drained sections.  NULL: nothing. */
+    void (*drain)(struct node *n, bool begin);
+
     /* [io] An event of a parent's I/O path happened ("l2_load", "pwritev"...): blkdebug's rules.
      * NULL: nothing. */
     void (*event)(struct node *n, const char *event);
 
     const struct driver_io *io;       /* NULL: all defaults. */
     const struct driver_graph *graph; /* NULL: all defaults. */
+    const struct driver_image *image; /* NULL: has no image of its own. */
 };
 
 #endif

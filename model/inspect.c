@@ -36,7 +36,7 @@ bool inspect_node(const struct layer *l, size_t i, struct node_view *out)
                                .tracked = count_tracked(n),
                                .is_filter = (n->drv->traits & DRV_FILTER) != 0,
                                .is_format = (n->drv->traits & DRV_FORMAT) != 0,
-                               .cache_no_flush = n->cache_no_flush };
+                               .cache_no_flush = n->flags.cache_no_flush };
     struct driver_info info;
     out->has_info = node_is_usable(n) && node_info(n, &info) == 0;
     out->cluster_size = out->has_info ? info.cluster_size : 0;

@@ -212,7 +212,7 @@ static int write_parts(struct node *n, struct io_req *req)
 
 static bool becomes_zeroes(const struct node *n, const struct io_req *req)
 {
-    return n->detect_zeroes && !(req->flags & IO_COMPRESSED) && iobuf_is_zero(req->buf);
+    return n->flags.detect_zeroes && !(req->flags & IO_COMPRESSED) && iobuf_is_zero(req->buf);
 }
 
 int io_write_aligned(struct node *n, struct tracked *t, struct io_req *req)
@@ -220,7 +220,7 @@ int io_write_aligned(struct node *n, struct tracked *t, struct io_req *req)
     io_write_prepare(n, t, req);
     int ret;
     if (becomes_zeroes(n, req)) {
-        uint32_t flags = req->flags | (n->detect_zeroes == 2 ? IO_MAY_UNMAP : 0);
+        uint32_t flags = req->flags | (n->flags.detect_zeroes == 2 ? IO_MAY_UNMAP : 0);
         node_event(n, "pwritev_zero");
         ret = io_write_zeroes_aligned(n, req->offset, req->bytes, flags);
     } else {
@@ -292,7 +292,7 @@ static int do_other(struct child *c, struct io_req *req, struct error *err)
     int ret;
     switch (req->op) {
     case IO_WRITE_ZEROES:
-        if (c->parent && !n->unmap) {
+        if (c->parent && !n->flags.unmap) {
             req->flags &= ~(uint32_t)IO_MAY_UNMAP; /* What a guest asks of the top node goes. */
         }
         ret = check_range(c, req);

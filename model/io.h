@@ -31,6 +31,8 @@ enum io_flags {
     IO_COMPRESSED = 1 << 4,
     IO_WRITE_UNCHANGED = 1 << 5, /* Needs only the write-unchanged permission. */
     IO_EXACT = 1 << 6,           /* Truncate: this size or an error. */
+    IO_COPY_ON_READ = 1 << 7,    /* Read: what only lies below is written to the node as well. */
+    IO_PREFETCH = 1 << 8,        /* With it: the data itself is not wanted; buf is NULL. */
 };
 
 enum io_prealloc { PREALLOC_OFF, PREALLOC_METADATA, PREALLOC_FALLOC, PREALLOC_FULL };
@@ -101,6 +103,15 @@ void io_event(struct child *c, const char *name);
 int io_status(struct node *n, int64_t offset, int64_t bytes, struct io_extent *out);
 /* [io] 1: allocated in this layer, 0: not; *pnum: how far. */
 int io_is_allocated(struct node *n, int64_t offset, int64_t bytes, int64_t *pnum);
+
+/* [io] For drivers with a backing file: reads [offset, offset + buf->len) of what lies below; zeroes
+ * beyond its end and where there is none. */
+int io_read_backing(struct node *n, int64_t offset, struct iobuf *buf);
+/* [io] The status of what a reader of n sees, found on the way down backing and filtered children to
+ * base (exclusive; NULL: all the way).  out->file: the node that has it; *depth (may be NULL): how
+ * many layers down, from 1. */
+int io_status_above(struct node *n, const struct node *base, int64_t offset, int64_t bytes,
+                    struct io_extent *out, int *depth);
 
 /* Length of a node in bytes as last refreshed, and [io] asking its driver again. */
 int64_t io_length(const struct node *n);

@@ -47,7 +47,7 @@ static int flush_once(struct node *n, uint64_t gen)
             return ret;
         }
     }
-    if (!n->cache_no_flush && n->flushed_gen != gen) {
+    if (!n->flags.cache_no_flush && n->flushed_gen != gen) {
         if (primary) {
             io_event(primary, "flush_to_disk");
         }
@@ -62,7 +62,7 @@ static int flush_once(struct node *n, uint64_t gen)
 
 int io_do_flush(struct node *n)
 {
-    if (n->read_only) {
+    if (n->flags.read_only) {
         return 0;
     }
     uint64_t gen = n->write_gen;

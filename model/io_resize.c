@@ -27,7 +27,7 @@ int io_do_truncate(struct node *n, struct io_req *req, struct error *err)
                          "Required too big image size, it must be not greater than %" PRId64,
                          IO_MAX_LENGTH);
     }
-    if (n->read_only) {
+    if (n->flags.read_only) {
         return error_set(err, -EACCES, "Image is read-only");
     }
     int64_t old = n->length;

@@ -386,7 +386,7 @@ static void discarding(struct bench *b)
     assert_int_equal(backend_discard(b->blk, 0, 4096), 0);
     b->mem->fail[IO_DISCARD] = -EIO;
     assert_int_equal(backend_discard(b->blk, 0, 4096), -EIO);
-    b->node->unmap = false;
+    b->node->flags.unmap = false;
     assert_int_equal(backend_discard(b->blk, 0, 4096), 0);
 }
 

@@ -173,7 +173,7 @@ static int discard_parts(struct node *n, int64_t offset, int64_t bytes)
 
 int io_do_discard(struct node *n, struct io_req *req)
 {
-    if (!n->unmap) {
+    if (!n->flags.unmap) {
         return 0;
     }
     int64_t align = n->limits.request_alignment;

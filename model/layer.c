@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "model/layer_state.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,22 @@ struct node *layer_find_node(const struct layer *l, const char *name)
 {
     struct node *n = find_name(l, name);
     return n && node_is_usable(n) ? n : NULL;
+}
+
+struct node *layer_lookup(const struct layer *l, const char *device, const char *node_name,
+                          struct error *err)
+{
+    struct backend *b = device ? layer_find_backend(l, device) : NULL;
+    if (b && !backend_node(b)) {
+        error_set(err, -ENOMEDIUM, "Device '%s' has no medium", device);
+        return NULL;
+    }
+    struct node *n = b ? backend_node(b) : node_name ? layer_find_node(l, node_name) : NULL;
+    if (!n) {
+        error_set(err, -ENODEV, "Cannot find device='%s' nor node-name='%s'",
+                        device ? device : "", node_name ? node_name : "");
+    }
+    return n;
 }
 
 bool layer_name_taken(const struct layer *l, const char *name)

@@ -30,6 +30,10 @@ void layer_on_event(struct layer *l, void (*fn)(void *opaque, const json_t *even
 
 /* A node that is open and not closing; NULL when there is none. */
 struct node *layer_find_node(const struct layer *l, const char *name);
+/* The node of a block device (the medium of a backend) or of that name; either may be NULL, as in
+ * commands that take "device" and "node-name" (QEMU's bdrv_lookup_bs).  Errors: QEMU's texts. */
+struct node *layer_lookup(const struct layer *l, const char *device, const char *node_name,
+                          struct error *err);
 const char *layer_node_name(const struct node *n);
 struct backend *layer_find_backend(const struct layer *l, const char *name);
 

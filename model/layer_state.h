@@ -14,6 +14,9 @@ struct layer {
     uint32_t auto_names;                     /* "#block000" and up. */
     uint64_t marks;                          /* Graph walks so far. */
     uint64_t pad_bytes;                      /* Memory of padded requests (model/io_pad.c). */
+    uint32_t drain_all;                      /* Sections of drain_all_begin that are open. */
+    uint64_t node_ids;                       /* Nodes made so far. */
+    bool proposing;                          /* A proposal is under way. */
     bool qmp_negotiated, qmp_oob;            /* qmp_capabilities was run, with "oob". */
     void (*event)(void *opaque, const json_t *event);
     void *event_opaque;

@@ -53,6 +53,8 @@ static void node_free(struct node *n)
 {
     CHECK(!n->children && !n->parents && !n->tracked);
     json_decref(n->options);
+    free(n->backing_file);
+    free(n->backing_format);
     free(n->state);
     free(n);
 }
@@ -107,25 +109,25 @@ static bool option_bool(const struct opts *o, const char *name, bool otherwise)
 /* The options that every node has.  What a child does not say comes from its parent. */
 static void read_common_options(struct node *n, const struct opts *o, const struct node *parent)
 {
-    n->cache_direct = option_bool(o, "cache.direct", parent && parent->cache_direct);
-    n->cache_no_flush = option_bool(o, "cache.no-flush", parent && parent->cache_no_flush);
-    n->read_only = option_bool(o, "read-only", parent && parent->read_only);
-    n->auto_read_only = option_bool(o, "auto-read-only", parent && parent->auto_read_only);
-    n->force_share = option_bool(o, "force-share", parent && parent->force_share);
+    n->flags.cache_direct = option_bool(o, "cache.direct", parent && parent->flags.cache_direct);
+    n->flags.cache_no_flush = option_bool(o, "cache.no-flush", parent && parent->flags.cache_no_flush);
+    n->flags.read_only = option_bool(o, "read-only", parent && parent->flags.read_only);
+    n->flags.auto_read_only = option_bool(o, "auto-read-only", parent && parent->flags.auto_read_only);
+    n->flags.force_share = option_bool(o, "force-share", parent && parent->flags.force_share);
     const json_t *discard = opts_get(o, "discard");
-    n->unmap = discard ? strcmp(json_string_value(discard), "unmap") == 0 : parent != NULL;
+    n->flags.unmap = discard ? strcmp(json_string_value(discard), "unmap") == 0 : parent != NULL;
     const json_t *detect = opts_get(o, "detect-zeroes");
     const char *mode = detect ? json_string_value(detect) : "off";
-    n->detect_zeroes = strcmp(mode, "unmap") == 0 ? 2 : strcmp(mode, "on") == 0;
+    n->flags.detect_zeroes = strcmp(mode, "unmap") == 0 ? 2 : strcmp(mode, "on") == 0;
 }
 
 static int check_common_options(const struct node *n, struct error *err)
 {
-    if (n->force_share && !n->read_only) {
+    if (n->flags.force_share && !n->flags.read_only) {
         return error_set(err, -EINVAL,
                          "force-share=on can only be used with read-only images");
     }
-    if (n->detect_zeroes == 2 && !n->unmap) {
+    if (n->flags.detect_zeroes == 2 && !n->flags.unmap) {
         return error_set(err, -EINVAL,
                          "setting detect-zeroes to unmap is not allowed without setting discard "
                          "operation to unmap");

@@ -18,12 +18,31 @@ enum {
     NODE_HEIGHT_MAX = 128, /* Requests recurse this deep on a coroutine's stack. */
 };
 
-/* Who holds an edge. */
+/* Who holds an edge, when it is not a node. */
 struct child_parent {
-    /* For messages, as QEMU writes it: "node 'top'", "block device 'd0'". */
+    /* For messages, as QEMU writes it: "block device 'd0'". */
     void (*describe)(const struct child *c, struct strbuf *out);
     /* The child's length changed.  NULL: ignore. */
     void (*resized)(struct child *c);
+    /* [ctl] From begin to end the parent starts no request.  Called once for any number of drained
+     * sections.  NULL: it never starts one by itself. */
+    void (*drained)(struct child *c, bool begin);
+    /* [ctl] Requests of the parent that are in flight and have not reached the node; a drained
+     * section waits for them.  NULL: none. */
+    uint32_t (*in_flight)(const struct child *c);
+    /* [ctl] May the node move to that iothread?  NULL: yes.  Errors: QEMU's text. */
+    int (*can_set_iothread)(const struct child *c, uint32_t iothread, struct error *err);
+    void (*set_iothread)(struct child *c, uint32_t iothread);
+    /* The edge stays when everything else moves from its node to another (a job's own edges). */
+    bool stay_at_node;
+};
+
+/* What a node does with requests, as resolved from its options and what it inherits. */
+struct node_flags {
+    bool read_only, auto_read_only, force_share;
+    bool cache_direct, cache_no_flush;
+    bool unmap;            /* discard=unmap */
+    uint8_t detect_zeroes; /* 0 off, 1 on, 2 unmap */
 };
 
 struct child {
@@ -35,8 +54,10 @@ struct child {
     uint32_t roles;        /* enum child_role */
     struct perm_pair perm; /* In force. */
     bool frozen;
+    bool quiet;            /* Its node is drained, and the parent knows. */
     struct child *next;    /* In parent->children. */
     struct child *next_parent; /* In node->parents. */
+    struct edge_change *change; /* What a proposal makes of it; NULL: nothing. */
 };
 
 /* One request in flight on a node. */
@@ -53,6 +74,7 @@ struct tracked {
 struct node {
     struct layer *layer;
     struct sim *sim;
+    uint64_t id;           /* In order of creation. */
     char name[NODE_NAME_MAX];
     const struct blk_driver *drv;
     void *state;
@@ -61,10 +83,13 @@ struct node {
     struct child *parents;
     uint32_t refs;
     bool monitor_owned;
-    bool read_only, auto_read_only, force_share;
-    bool cache_direct, cache_no_flush; /* As resolved, inherited from the parent's options. */
-    bool unmap;            /* discard=unmap */
-    uint8_t detect_zeroes; /* 0 off, 1 on, 2 unmap */
+    struct node_flags flags;       /* In force. */
+    const struct node_flags *next_flags; /* While a proposal gives it others; else NULL. */
+    char *backing_file;    /* As its image's header has it ("" : none), and */
+    char *backing_format;  /* its format there; NULL: not said. */
+    bool implicit;         /* A filter that a job put in and nobody named: queries skip it. */
+    bool copy_on_read;     /* Reads of what only lies below are kept here (-drive copy-on-read). */
+    struct node *inherits; /* The parent that opened it inline and whose options it takes, or NULL. */
     bool open;             /* The driver's open succeeded. */
     bool closing;          /* The last reference is gone, or it could not be opened. */
     bool linked;           /* In the layer's list. */
@@ -87,6 +112,13 @@ struct node {
     uint64_t write_threshold; /* A write beyond it emits BLOCK_WRITE_THRESHOLD; 0: none. */
     int64_t wr_highest;    /* One past the highest byte written ("wr_highest_offset"). */
 
+    /* Drained sections (model/drain.c). */
+    uint32_t quiesce;         /* Above 0: no request may start. */
+    uint32_t quiesce_subtree; /* Of them, sections that reach down to the children. */
+    struct blocker_link *blockers; /* model/blocker.c */
+    struct node_change *change; /* What a proposal makes of it; NULL: nothing. */
+
+    uint64_t started;      /* Requests of parents that are no nodes so far. */
     uint64_t mark;         /* Graph walks: the last walk that saw it. */
     struct node *prev, *next; /* In layer->nodes, in order of creation. */
 };
@@ -112,6 +144,10 @@ int node_open(struct layer *l, const json_t *options, struct node *parent, uint3
  * attaches it.  When it is not given: an error if required, else *out = NULL and 0. */
 int node_open_child(struct node *n, const struct opts *opts, const struct child_desc *desc,
                     struct child **out, struct error *err);
+/* [io] The same for a value that stands elsewhere in the options: a list of children.  name: of
+ * the edge ("children.0"). */
+int node_open_child_value(struct node *n, const json_t *value, const char *name, uint32_t roles,
+                          struct child **out, struct error *err);
 
 struct node *node_ref(struct node *n);
 /* [io] The last reference closes the node, after its requests have ended. */
@@ -143,6 +179,19 @@ int child_set_perm(struct child *c, struct perm_pair perm, struct error *err);
 struct host *node_host(const struct node *n);
 /* Emits a QMP event; data is stolen (may be NULL). */
 void node_emit_event(struct node *n, const char *name, json_t *data);
+
+/* The flags that a proposal gives n, or those in force: for what is asked of a proposal. */
+static inline const struct node_flags *node_flags_next(const struct node *n)
+{
+    return n->next_flags ? n->next_flags : &n->flags;
+}
+
+/* The COW child (QEMU's bs->backing when it is no filter), or NULL. */
+struct child *node_backing(const struct node *n);
+
+/* For a driver's open and set_backing: what the image's header says of its backing file.  Strings
+ * are copied; file "" or NULL: none; format NULL: not said. */
+void node_set_backing_name(struct node *n, const char *file, const char *format);
 
 /* What the driver says of its image, or that of the child it stands for.  -ENOTSUP: nothing. */
 int node_info(const struct node *n, struct driver_info *info);

@@ -60,7 +60,7 @@ void perm_default(const struct node *n, const struct child *c, struct perm_pair 
     CHECK(!(c->roles & ROLE_COW));
     *out = parents;
     if (c->roles & ROLE_METADATA) {
-        if (!n->read_only) {
+        if (!n->flags.read_only) {
             out->used |= PERM_WRITE | PERM_RESIZE;
         }
         out->used |= PERM_CONSISTENT_READ;
@@ -145,7 +145,7 @@ static int refresh_one(struct node *n, struct txn *txn, struct error *err)
         return ret;
     }
     struct perm_pair cum = perm_cumulative(n);
-    if ((cum.used & (PERM_WRITE | PERM_WRITE_UNCHANGED)) && n->read_only) {
+    if ((cum.used & (PERM_WRITE | PERM_WRITE_UNCHANGED)) && n->flags.read_only) {
         return error_set(err, -EPERM, "Block node is read-only");
     }
     /* A write in the last block would be padded beyond the end. */
@@ -165,7 +165,7 @@ static int refresh_one(struct node *n, struct txn *txn, struct error *err)
     for (struct child *c = n->children; c; c = c->next) {
         struct perm_pair perm;
         (g && g->child_perm ? g->child_perm : perm_default)(n, c, cum, &perm);
-        if (c->node->force_share) {
+        if (c->node->flags.force_share) {
             perm.shared = PERM_ALL; /* Whatever the driver says. */
         }
         if (perm.used != c->perm.used || perm.shared != c->perm.shared) {

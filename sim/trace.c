@@ -82,6 +82,7 @@ const char *trace_type_name(enum trace_type type)
         [TRACE_FAULT] = "fault",         [TRACE_CHOICE] = "choice",
         [TRACE_GRAPH] = "graph",         [TRACE_EVENT] = "event",
         [TRACE_REPLY] = "reply",         [TRACE_POWER] = "power",
+        [TRACE_DRAIN] = "drain",
     };
     CHECK((unsigned)type < TRACE_TYPES);
     return names[type];

@@ -27,6 +27,8 @@ enum trace_type {
     TRACE_EVENT,     /* text: a QMP event */
     TRACE_REPLY,     /* text: a QMP reply */
     TRACE_POWER,     /* op: enum trace_power */
+    TRACE_DRAIN,     /* A drained section.  id=actor of the node, op: 1 in force, 0 over;
+                      * a=requests of parents that are no nodes begun so far, b=in flight */
     TRACE_TYPES
 };
 

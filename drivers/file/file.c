@@ -62,7 +62,7 @@ static int check_options(const struct opts *opts, struct error *err)
 static int check_opened(const struct node *n, const struct opts *opts, bool is_dir,
                         struct error *err)
 {
-    if (strcmp(opts_enum(opts, "aio"), "native") == 0 && !n->cache_direct) {
+    if (strcmp(opts_enum(opts, "aio"), "native") == 0 && !n->flags.cache_direct) {
         return error_set(err, -EINVAL,
                          "aio=native was specified, but it requires cache.direct=on, which was "
                          "not specified.");
@@ -74,8 +74,8 @@ static int check_opened(const struct node *n, const struct opts *opts, bool is_d
 
 static uint32_t open_flags(const struct node *n)
 {
-    return (file_needs_write(n, 0) ? HOST_WRITE : 0u) | (n->cache_direct ? HOST_DIRECT : 0u) |
-           (n->cache_no_flush ? HOST_NO_FLUSH : 0u);
+    return (file_needs_write(n, 0) ? HOST_WRITE : 0u) | (n->flags.cache_direct ? HOST_DIRECT : 0u) |
+           (n->flags.cache_no_flush ? HOST_NO_FLUSH : 0u);
 }
 
 static int file_open(struct node *n, const struct opts *opts, struct error *err)

@@ -185,13 +185,13 @@ static json_t *describe_node(const struct node *n, bool writeback, bool flat)
     int depth;
     json_t *image = describe_chain(n, flat, &depth);
     const char *zeroes = schema_enum_value(n->layer->drivers, &schema_detect_zeroes,
-                                           n->detect_zeroes);
+                                           n->flags.detect_zeroes);
     json_t *info = json_pack(
         "{s:O, s:s, s:b, s:s, s:i, s:b, s:s, s:o, s:{s:b, s:b, s:b}, s:I}", "file",
-        json_object_get(image, "filename"), "node-name", n->name, "ro", n->read_only, "drv",
+        json_object_get(image, "filename"), "node-name", n->name, "ro", n->flags.read_only, "drv",
         n->drv->name, "backing_file_depth", depth, "encrypted", 0, "detect_zeroes", zeroes,
-        "image", image, "cache", "writeback", writeback, "direct", n->cache_direct, "no-flush",
-        n->cache_no_flush, "write_threshold", (json_int_t)n->write_threshold);
+        "image", image, "cache", "writeback", writeback, "direct", n->flags.cache_direct, "no-flush",
+        n->flags.cache_no_flush, "write_threshold", (json_int_t)n->write_threshold);
 
     CHECK(info);
     set_no_limits(info);
