@@ -3,24 +3,10 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "model/layer_state.h"
+#include "model/backend_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-struct backend {
-    struct layer *layer;
-    struct sim *sim;
-    char *name;
-    struct perm_pair perm;
-    struct child *root; /* NULL: no medium. */
-    struct acct acct;
-    uint32_t actor;
-    bool writeback;
-    uint32_t in_flight;
-    struct co_queue drained;
-    struct backend *prev, *next;
-};
 
 static void describe(const struct child *c, struct strbuf *out)
 {

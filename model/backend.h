@@ -11,8 +11,22 @@
 
 #include <jansson.h>
 
+struct child;
 struct layer;
 struct backend;
+
+/* The one client of a backend: a frontend, an export, a job.  Each member may be NULL. */
+struct backend_client {
+    /* [ctl] Its name, for messages ("block device 'sd0'"); "" when it has none. */
+    const char *(*id)(const void *opaque);
+    /* [ctl] A medium came (load) or went.  Errors of loading refuse the medium. */
+    int (*change_medium)(void *opaque, bool load, struct error *err);
+    /* [ctl] The length of the medium changed. */
+    void (*resized)(void *opaque);
+    /* [ctl] May its requests run in that iothread?  NULL: yes.  Errors: QEMU's text. */
+    int (*can_set_iothread)(const void *opaque, uint32_t iothread, struct error *err);
+    void (*set_iothread)(void *opaque, uint32_t iothread);
+};
 
 enum acct_op { ACCT_READ, ACCT_WRITE, ACCT_FLUSH, ACCT_UNMAP, ACCT_OPS };
 

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "model/drain.h"
 #include "model/io.h"
 #include "model/node.h"
 
@@ -16,8 +17,14 @@ static inline void io_enter(struct node *n)
 static inline void io_leave(struct node *n)
 {
     CHECK(n->in_flight > 0);
-    if (--n->in_flight == 0 && !co_queue_empty(&n->drained)) {
+    if (--n->in_flight > 0) {
+        return;
+    }
+    if (!co_queue_empty(&n->drained)) {
         co_queue_wake_all(&n->drained);
+    }
+    if (n->quiesce > 0) {
+        drain_progress(n->layer);
     }
 }
 

@@ -39,7 +39,7 @@ void layer_destroy(struct layer *l)
         n->monitor_owned = false;
         node_unref(n);
     }
-    CHECK(l->nodes == NULL);
+    CHECK(l->nodes == NULL && l->session == NULL);
     free(l);
 }
 
@@ -47,6 +47,11 @@ void layer_on_event(struct layer *l, void (*fn)(void *opaque, const json_t *even
 {
     l->event = fn;
     l->event_opaque = opaque;
+}
+
+void layer_set_hooks(struct layer *l, const struct layer_hooks *hooks)
+{
+    l->hooks = *hooks;
 }
 
 void layer_emit(struct layer *l, const char *name, json_t *data)

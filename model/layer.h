@@ -28,6 +28,19 @@ json_t *layer_qmp_text(struct layer *l, const char *bytes, size_t n);
  * The timestamp is virtual time. */
 void layer_on_event(struct layer *l, void (*fn)(void *opaque, const json_t *event), void *opaque);
 
+/* What stands outside of the layer and a monitor command may ask for.  Any member may be NULL. */
+struct layer_hooks {
+    /* [io] The human monitor's `qemu-io`.  device: as typed; with `-d` that of a frontend.  What the
+     * monitor says goes to out, lines ending in \r\n; what qemu-io prints goes elsewhere, as
+     * QEMU's does.  NULL: there is no human monitor. */
+    void (*qemu_io)(void *opaque, const char *device, bool frontend, const char *command,
+                    struct strbuf *out);
+    /* [ctl] `quit`.  NULL: it cannot be quit. */
+    void (*quit)(void *opaque);
+    void *opaque;
+};
+void layer_set_hooks(struct layer *l, const struct layer_hooks *hooks);
+
 /* A node that is open and not closing; NULL when there is none. */
 struct node *layer_find_node(const struct layer *l, const char *name);
 /* The node of a block device (the medium of a backend) or of that name; either may be NULL, as in

@@ -4,6 +4,7 @@
 
 #include "model/layer.h"
 #include "model/node.h"
+#include "model/qmp/command.h"
 
 struct layer {
     struct sim *sim;
@@ -15,9 +16,15 @@ struct layer {
     uint64_t marks;                          /* Graph walks so far. */
     uint64_t pad_bytes;                      /* Memory of padded requests (model/io_pad.c). */
     uint32_t drain_all;                      /* Sections of drain_all_begin that are open. */
-    uint64_t node_ids;                       /* Nodes made so far. */
+    uint64_t node_ids, edge_ids;             /* Nodes and edges made so far. */
+    uint64_t nodes_alive;                    /* Those that are not linked included. */
+    uint32_t drainers;                       /* Who waits for nodes to be at rest, in */
+    struct co_queue drain_queue;
     bool proposing;                          /* A proposal is under way. */
-    bool qmp_negotiated, qmp_oob;            /* qmp_capabilities was run, with "oob". */
+    struct co_mutex qmp;                     /* One command at a time (model/qmp/command.c). */
+    struct qmp_session *session;             /* Whose command runs; NULL: none. */
+    struct qmp_session text_session;         /* Of layer_qmp_text. */
+    struct layer_hooks hooks;
     void (*event)(void *opaque, const json_t *event);
     void *event_opaque;
 };

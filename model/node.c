@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "model/io_private.h"
 #include "model/layer_state.h"
+#include "model/open.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -51,7 +52,8 @@ static void detach_children(struct node *n)
 
 static void node_free(struct node *n)
 {
-    CHECK(!n->children && !n->parents && !n->tracked);
+    CHECK(!n->children && !n->parents && !n->tracked && !n->blockers && !n->change);
+    n->layer->nodes_alive--;
     json_decref(n->options);
     free(n->backing_file);
     free(n->backing_format);
@@ -106,28 +108,34 @@ static bool option_bool(const struct opts *o, const char *name, bool otherwise)
     return v ? json_is_true(v) : otherwise;
 }
 
-/* The options that every node has.  What a child does not say comes from its parent. */
-static void read_common_options(struct node *n, const struct opts *o, const struct node *parent)
+void node_flags_read(const struct opts *o, const struct node_flags *parent, uint32_t roles,
+                     struct node_flags *out)
 {
-    n->flags.cache_direct = option_bool(o, "cache.direct", parent && parent->flags.cache_direct);
-    n->flags.cache_no_flush = option_bool(o, "cache.no-flush", parent && parent->flags.cache_no_flush);
-    n->flags.read_only = option_bool(o, "read-only", parent && parent->flags.read_only);
-    n->flags.auto_read_only = option_bool(o, "auto-read-only", parent && parent->flags.auto_read_only);
-    n->flags.force_share = option_bool(o, "force-share", parent && parent->flags.force_share);
+    static const struct node_flags none = { .read_only = false };
+    struct node_flags from = parent ? *parent : none;
+    if (roles & ROLE_COW) {
+        from.read_only = true; /* A backing file is only read, unless somebody says otherwise. */
+        from.auto_read_only = false;
+    }
+    out->cache_direct = option_bool(o, "cache.direct", from.cache_direct);
+    out->cache_no_flush = option_bool(o, "cache.no-flush", from.cache_no_flush);
+    out->read_only = option_bool(o, "read-only", from.read_only);
+    out->auto_read_only = option_bool(o, "auto-read-only", from.auto_read_only);
+    out->force_share = option_bool(o, "force-share", from.force_share);
     const json_t *discard = opts_get(o, "discard");
-    n->flags.unmap = discard ? strcmp(json_string_value(discard), "unmap") == 0 : parent != NULL;
+    out->unmap = discard ? strcmp(json_string_value(discard), "unmap") == 0 : parent != NULL;
     const json_t *detect = opts_get(o, "detect-zeroes");
     const char *mode = detect ? json_string_value(detect) : "off";
-    n->flags.detect_zeroes = strcmp(mode, "unmap") == 0 ? 2 : strcmp(mode, "on") == 0;
+    out->detect_zeroes = strcmp(mode, "unmap") == 0 ? 2 : strcmp(mode, "on") == 0;
 }
 
-static int check_common_options(const struct node *n, struct error *err)
+int node_flags_check(const struct node_flags *f, struct error *err)
 {
-    if (n->flags.force_share && !n->flags.read_only) {
+    if (f->force_share && !f->read_only) {
         return error_set(err, -EINVAL,
                          "force-share=on can only be used with read-only images");
     }
-    if (n->flags.detect_zeroes == 2 && !n->flags.unmap) {
+    if (f->detect_zeroes == 2 && !f->unmap) {
         return error_set(err, -EINVAL,
                          "setting detect-zeroes to unmap is not allowed without setting discard "
                          "operation to unmap");
@@ -139,7 +147,7 @@ static int check_common_options(const struct node *n, struct error *err)
 static int settle(struct node *n, struct error *err)
 {
     const char *name = json_string_value(json_object_get(n->options, "node-name"));
-    int ret = check_common_options(n, err);
+    int ret = node_flags_check(&n->flags, err);
     if (ret == 0 && name) {
         ret = check_name(n->layer, name, err);
     }
@@ -178,21 +186,64 @@ static struct node *node_new(struct layer *l, const struct blk_driver *drv, cons
     struct node *n = NEW(struct node);
     n->layer = l;
     n->sim = l->sim;
+    n->id = ++l->node_ids;
     n->drv = drv;
     n->state = mem_zalloc(drv->state_size);
     n->options = json_deep_copy(options);
     n->refs = 1;
     n->actor = sim_actor(l->sim);
+    n->quiesce = l->drain_all; /* It is born in the sections that concern every node. */
     n->drained.what = "requests in flight";
     n->flush_queue.what = "flush in progress";
+    l->nodes_alive++;
     CHECK(n->options != NULL);
     return n;
 }
 
-static int open_driver(struct node *n, const struct opts *o, struct node *parent,
+static int attach_inherited(struct node *n, struct node *child, const char *name, uint32_t roles,
+                            struct child **out, struct error *err);
+
+/* The backing file that the image's header names, opened as far as the options say nothing else. */
+static int open_named_backing(struct node *n, struct error *err)
+{
+    char *own = node_filename(n);
+    char *name = name_combine(own, n->backing_file);
+    json_t *options = json_object();
+    if (n->backing_format) {
+        json_object_set_new(options, "driver", json_string(n->backing_format));
+    }
+    struct node *child;
+    struct child *edge;
+    int ret = node_open_name(n->layer, name, options, n, ROLE_COW, &child, err);
+    json_decref(options);
+    free(name);
+    free(own);
+    return ret < 0 ? ret : attach_inherited(n, child, "backing", ROLE_COW, &edge, err);
+}
+
+static int open_backing(struct node *n, struct error *err)
+{
+    const json_t *value = json_object_get(n->options, "backing");
+    struct child *edge;
+    int ret = 0;
+    if (json_is_null(value) || (!value && (!n->backing_file || !*n->backing_file))) {
+        return 0;
+    }
+    if (value) {
+        ret = node_open_child_value(n, value, "backing", ROLE_COW, &edge, err);
+    } else {
+        ret = open_named_backing(n, err);
+    }
+    if (ret < 0) {
+        error_prefix(err, "Could not open backing file: ");
+    }
+    return ret;
+}
+
+static int open_driver(struct node *n, const struct opts *o, struct node *parent, uint32_t roles,
                        struct error *err)
 {
-    read_common_options(n, o, parent);
+    node_flags_read(o, parent ? &parent->flags : NULL, roles, &n->flags);
     n->nesting = parent ? parent->nesting + 1 : 0;
     if (n->nesting >= NODE_HEIGHT_MAX) {
         return error_set(err, -ELOOP, "Block graph is more than %d levels deep", NODE_HEIGHT_MAX);
@@ -207,12 +258,18 @@ static int open_driver(struct node *n, const struct opts *o, struct node *parent
     }
     CHECK(n->linked);
     n->open = true;
+    if (n->quiesce > 0 && n->drv->drain) {
+        n->drv->drain(n, true);
+    }
     node_refresh_limits(n);
     ret = io_refresh_length(n);
     if (ret < 0) {
         return error_set_errno(err, ret, "Could not refresh total sector count");
     }
-    return refuse_empty_options(n, err);
+    if (n->drv->traits & DRV_BACKING) {
+        ret = open_backing(n, err);
+    }
+    return ret < 0 ? ret : refuse_empty_options(n, err);
 }
 
 /* Undoes what a node that could not be opened has got to. */
@@ -233,7 +290,6 @@ static void open_failed(struct node *n)
 int node_open(struct layer *l, const json_t *options, struct node *parent, uint32_t roles,
               struct node **out, struct error *err)
 {
-    (void)roles;
     const char *driver = json_string_value(json_object_get(options, "driver"));
     const struct blk_driver *drv = driver ? layer_driver(l, driver) : NULL;
     if (!drv) {
@@ -241,7 +297,7 @@ int node_open(struct layer *l, const json_t *options, struct node *parent, uint3
     }
     struct node *n = node_new(l, drv, options);
     struct opts o = { .values = n->options, .members = drv->options };
-    int ret = open_driver(n, &o, parent, err);
+    int ret = open_driver(n, &o, parent, roles, err);
     if (ret < 0) {
         open_failed(n);
         return ret;
@@ -250,46 +306,52 @@ int node_open(struct layer *l, const json_t *options, struct node *parent, uint3
     return 0;
 }
 
-static int attach_opened(struct node *n, struct node *child, const struct child_desc *desc,
+static int attach_opened(struct node *n, struct node *child, const char *name, uint32_t roles,
                          struct child **out, struct error *err)
 {
     int ret = n->linked ? 0 : settle(n, err);
     if (ret < 0) {
         return ret;
     }
-    if (child->height + 1 >= NODE_HEIGHT_MAX) {
-        return error_set(err, -ELOOP, "Block graph is more than %d levels deep", NODE_HEIGHT_MAX);
-    }
-    n->height = MAX(n->height, child->height + 1);
-    return child_attach(child, desc->name, desc->roles, n, NULL, NULL,
-                        (struct perm_pair){ .used = 0 }, out, err);
+    return child_attach(child, name, roles, n, NULL, NULL, (struct perm_pair){ .used = 0 }, out,
+                        err);
 }
 
-static int attach_named(struct node *n, const char *name, const struct child_desc *desc,
+static int attach_named(struct node *n, const char *child_name, const char *name, uint32_t roles,
                         struct child **out, struct error *err)
 {
-    if (n->linked && strcmp(name, n->name) == 0) {
-        return error_set(err, -EINVAL, "Making '%s' a %s child of '%s' would create a cycle", name,
-                         desc->name, name);
+    if (n->linked && strcmp(child_name, n->name) == 0) {
+        return error_set(err, -EINVAL, "Making '%s' a %s child of '%s' would create a cycle",
+                         child_name, name, child_name);
     }
-    struct node *child = layer_find_node(n->layer, name);
+    struct node *child = layer_find_node(n->layer, child_name);
     if (!child) {
-        return error_set(err, -ENODEV, "Cannot find device='%s' nor node-name='%s'", name, name);
+        return error_set(err, -ENODEV, "Cannot find device='%s' nor node-name='%s'", child_name,
+                         child_name);
     }
-    return attach_opened(n, child, desc, out, err);
+    return attach_opened(n, child, name, roles, out, err);
 }
 
-static int attach_inline(struct node *n, const json_t *options, const struct child_desc *desc,
-                         struct child **out, struct error *err)
+static int attach_inherited(struct node *n, struct node *child, const char *name, uint32_t roles,
+                            struct child **out, struct error *err)
 {
-    struct node *child;
-    int ret = node_open(n->layer, options, n, desc->roles, &child, err);
-    if (ret < 0) {
-        return ret;
+    int ret = attach_opened(n, child, name, roles, out, err);
+    if (ret == 0) {
+        child->inherits = n;
     }
-    ret = attach_opened(n, child, desc, out, err);
     node_unref(child);
     return ret;
+}
+
+int node_open_child_value(struct node *n, const json_t *value, const char *name, uint32_t roles,
+                          struct child **out, struct error *err)
+{
+    struct node *child;
+    if (json_is_string(value)) {
+        return attach_named(n, json_string_value(value), name, roles, out, err);
+    }
+    int ret = node_open(n->layer, value, n, roles, &child, err);
+    return ret < 0 ? ret : attach_inherited(n, child, name, roles, out, err);
 }
 
 int node_open_child(struct node *n, const struct opts *opts, const struct child_desc *desc,
@@ -303,8 +365,15 @@ int node_open_child(struct node *n, const struct opts *opts, const struct child_
                                           desc->name)
                               : 0;
     }
-    return json_is_string(value) ? attach_named(n, json_string_value(value), desc, out, err)
-                                 : attach_inline(n, value, desc, out, err);
+    return node_open_child_value(n, value, desc->name, desc->roles, out, err);
+}
+
+void node_set_backing_name(struct node *n, const char *file, const char *format)
+{
+    free(n->backing_file);
+    free(n->backing_format);
+    n->backing_file = file && *file ? mem_strdup(file) : NULL;
+    n->backing_format = format && *format ? mem_strdup(format) : NULL;
 }
 
 struct node *node_ref(struct node *n)

@@ -15,7 +15,7 @@ struct host;
 
 enum {
     NODE_NAME_MAX = 32,    /* With the NUL (QEMU's bs->node_name). */
-    NODE_HEIGHT_MAX = 128, /* Requests recurse this deep on a coroutine's stack. */
+    NODE_HEIGHT_MAX = 1024, /* Requests recurse this deep on a coroutine's stack. */
 };
 
 /* Who holds an edge, when it is not a node. */
@@ -46,6 +46,7 @@ struct node_flags {
 };
 
 struct child {
+    uint64_t id;           /* In order of creation; from 1. */
     char *name;            /* "file", "backing", "root"... */
     struct node *node;     /* The child itself.  Owned: one reference. */
     struct node *parent;   /* NULL when the parent is not a node. */
@@ -54,7 +55,9 @@ struct child {
     uint32_t roles;        /* enum child_role */
     struct perm_pair perm; /* In force. */
     bool frozen;
-    bool quiet;            /* Its node is drained, and the parent knows. */
+    bool quiet;            /* Its node is drained, and the parent counts that. */
+    bool covers;           /* A section of the parent covers it, and its node counts that. */
+    struct blocker *blocker; /* On its node, of a backing link; or NULL. */
     struct child *next;    /* In parent->children. */
     struct child *next_parent; /* In node->parents. */
     struct edge_change *change; /* What a proposal makes of it; NULL: nothing. */
@@ -85,7 +88,7 @@ struct node {
     bool monitor_owned;
     struct node_flags flags;       /* In force. */
     const struct node_flags *next_flags; /* While a proposal gives it others; else NULL. */
-    char *backing_file;    /* As its image's header has it ("" : none), and */
+    char *backing_file;    /* As its image's header has it, NULL: none; and */
     char *backing_format;  /* its format there; NULL: not said. */
     bool implicit;         /* A filter that a job put in and nobody named: queries skip it. */
     bool copy_on_read;     /* Reads of what only lies below are kept here (-drive copy-on-read). */
@@ -114,7 +117,7 @@ struct node {
 
     /* Drained sections (model/drain.c). */
     uint32_t quiesce;         /* Above 0: no request may start. */
-    uint32_t quiesce_subtree; /* Of them, sections that reach down to the children. */
+    uint32_t covered;         /* Above 0: a section reaches down to its children. */
     struct blocker_link *blockers; /* model/blocker.c */
     struct node_change *change; /* What a proposal makes of it; NULL: nothing. */
 
@@ -185,6 +188,12 @@ static inline const struct node_flags *node_flags_next(const struct node *n)
 {
     return n->next_flags ? n->next_flags : &n->flags;
 }
+
+/* The flags that options give, what they leave out being inherited from parent (NULL: a root) by a
+ * child of those roles.  node_flags_check refuses what contradicts itself, in QEMU's words. */
+void node_flags_read(const struct opts *o, const struct node_flags *parent, uint32_t roles,
+                     struct node_flags *out);
+int node_flags_check(const struct node_flags *f, struct error *err);
 
 /* The COW child (QEMU's bs->backing when it is no filter), or NULL. */
 struct child *node_backing(const struct node *n);

@@ -34,13 +34,6 @@ void perm_names(uint32_t perm, struct strbuf *out);
 /* "consistent-read"... (QAPI) to a bit; 0 for none. */
 uint32_t perm_parse(const char *name);
 
-/* What all parents of n together use and share. */
-struct perm_pair perm_cumulative(const struct node *n);
-
-/* Recomputes permissions from n downwards after its parents' edges changed; sets new values on the
- * edges, with undo on txn.  Errors: -EPERM with QEMU's text naming both parties. */
-int perm_refresh(struct node *n, struct txn *txn, struct error *err);
-
 /* The default of child_perm, by role (QEMU's bdrv_default_perms). */
 void perm_default(const struct node *n, const struct child *c, struct perm_pair parents,
                   struct perm_pair *out);

@@ -15,6 +15,16 @@ void txn_add(struct txn *t, struct txn_action action)
     t->actions[t->len++] = action;
 }
 
+void txn_append(struct txn *t, struct txn *from)
+{
+    CHECK(t != from);
+    for (size_t i = 0; i < from->len; i++) {
+        txn_add(t, from->actions[i]);
+    }
+    free(from->actions);
+    *from = TXN_INIT;
+}
+
 static void finish(struct txn *t)
 {
     for (size_t i = 0; i < t->len; i++) {

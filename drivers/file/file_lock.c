@@ -42,10 +42,11 @@ static const char *perm_name(int bit)
 
 bool file_needs_write(const struct node *n, uint32_t used)
 {
-    if (n->flags.read_only) {
+    const struct node_flags *flags = node_flags_next(n);
+    if (flags->read_only) {
         return false;
     }
-    return !n->flags.auto_read_only || (used & (PERM_WRITE | PERM_WRITE_UNCHANGED | PERM_RESIZE));
+    return !flags->auto_read_only || (used & (PERM_WRITE | PERM_WRITE_UNCHANGED | PERM_RESIZE));
 }
 
 /* Unlocking what is held does not fail while the host is there, and when it is gone the locks are

@@ -32,13 +32,16 @@ static const struct schema_type capabilities_type = {
 
 static int capabilities(struct layer *l, const json_t *args, json_t **ret, struct error *err)
 {
+    struct qmp_session *s = l->session;
+
     (void)ret;
-    if (l->qmp_negotiated) {
+    CHECK(s);
+    if (s->negotiated) {
         return error_set_class(err, ERROR_COMMAND_NOT_FOUND, -EALREADY,
                                "Capabilities negotiation is already complete, command ignored");
     }
-    l->qmp_negotiated = true;
-    l->qmp_oob = json_array_size(json_object_get(args, "enable")) > 0;
+    s->negotiated = true;
+    s->oob = json_array_size(json_object_get(args, "enable")) > 0;
     return 0;
 }
 

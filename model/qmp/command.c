@@ -4,8 +4,11 @@
  *   bytes -> reader -> request -> members -> command -> arguments -> run -> reply -> trace
  *
  * The first stage that says no gives the reply, with the request's "id" from the moment that the
- * request is an object.  The order of the stages, and their texts, are those of QEMU's monitor
- * after capabilities negotiation.  (QEMU docs/interop/qmp-spec.txt, section 2.)
+ * request is an object.  The order of the stages, and their texts, are those of QEMU's monitor.
+ * (QEMU docs/interop/qmp-spec.txt, section 2.)
+ *
+ * A layer runs one request at a time, whatever session it comes from; the others wait in order.
+ * Only what is out of band runs beside it, and such a command never yields.
  */
 #include "base/check.h"
 #include "base/mem.h"
@@ -13,6 +16,7 @@
 #include "model/qmp/build.h"
 #include "model/qmp/commands.h"
 #include "model/qmp/reader.h"
+#include "model/qmp/writer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -47,33 +51,42 @@ const struct qmp_command *qmp_command_find(const char *name)
 
 /* ---- Replies ---- */
 
-static json_t *reply_error(const struct error *err)
+/* id: borrowed, NULL: none.  Members stand in QEMU's order. */
+static json_t *reply_error(const struct error *err, json_t *id)
 {
     char *text = qmp_utf8_clean(err->text);
-    json_t *reply = json_pack("{s:{s:s, s:s}}", "error", "class", error_class_name(err->class),
-                              "desc", text);
+    json_t *reply = json_object(), *error = json_object();
 
-    CHECK(err->code && reply);
+    CHECK(err->code && reply && error);
+    if (id) {
+        json_object_set_new(reply, "id", json_deep_copy(id));
+    }
+    json_object_set_new(error, "class", json_string(error_class_name(err->class)));
+    json_object_set_new(error, "desc", json_string(text));
+    json_object_set_new(reply, "error", error);
     free(text);
     return reply;
 }
 
 /* ret: taken; NULL: {}. */
-static json_t *reply_return(json_t *ret)
+static json_t *reply_return(json_t *ret, json_t *id)
 {
     json_t *reply = json_object();
 
     json_object_set_new(reply, "return", ret ? ret : json_object());
+    if (id) {
+        json_object_set_new(reply, "id", json_deep_copy(id));
+    }
     return reply;
 }
 
 static void trace_reply(struct layer *l, const json_t *reply)
 {
-    char *text = json_dumps(reply, JSON_SORT_KEYS | JSON_COMPACT);
+    struct strbuf text = { .text = NULL };
 
-    CHECK(text);
-    trace_emit_text(&l->sim->trace, sim_now_ns(l->sim), TRACE_REPLY, 0, text, strlen(text));
-    free(text);
+    qmp_write(&text, reply);
+    trace_emit_text(&l->sim->trace, sim_now_ns(l->sim), TRACE_REPLY, 0, text.text, text.len);
+    strbuf_free(&text);
 }
 
 /* ---- Requests ---- */
@@ -84,11 +97,11 @@ static int fail_member(struct error *err, const char *name, const char *what)
 }
 
 /* The name of the command; *oob: it came as "exec-oob". */
-static const char *request_name(const struct layer *l, const json_t *request, bool *oob,
+static const char *request_name(const struct qmp_session *s, const json_t *request, bool *oob,
                                 struct error *err)
 {
     const json_t *execute = json_object_get(request, "execute");
-    const json_t *exec_oob = l->qmp_oob ? json_object_get(request, "exec-oob") : NULL;
+    const json_t *exec_oob = s->oob ? json_object_get(request, "exec-oob") : NULL;
     const json_t *name = exec_oob ? exec_oob : execute;
 
     *oob = exec_oob != NULL;
@@ -108,32 +121,52 @@ static const char *request_name(const struct layer *l, const json_t *request, bo
 }
 
 /* Members that may not stand in a request. */
-static int check_request_members(const struct layer *l, const json_t *request, struct error *err)
+static int check_request_members(const struct qmp_session *s, const json_t *request,
+                                 struct error *err)
 {
     const char *key;
     json_t *value;
 
     json_object_foreach((json_t *)(uintptr_t)request, key, value) {
         if (strcmp(key, "execute") && strcmp(key, "arguments") && strcmp(key, "id") &&
-            !(l->qmp_oob && !strcmp(key, "exec-oob"))) {
+            !(s->oob && !strcmp(key, "exec-oob"))) {
             return fail_member(err, key, "is unexpected");
         }
     }
     return 0;
 }
 
+/* The command of that name for the session, or NULL. */
+static const struct qmp_command *find_for(const struct qmp_session *s, const char *name,
+                                          struct error *err)
+{
+    const struct qmp_command *cmd = qmp_command_find(name);
+
+    if (s->strict && !s->negotiated && cmd != &qmp_capabilities) {
+        error_set_class(err, ERROR_COMMAND_NOT_FOUND, -ENOENT,
+                        "Expecting capabilities negotiation with 'qmp_capabilities'");
+        return NULL;
+    }
+    if (!cmd) {
+        error_set_class(err, ERROR_COMMAND_NOT_FOUND, -ENOENT,
+                        "The command %s has not been found", name);
+    }
+    return cmd;
+}
+
 /* The command of a request and, borrowed, its arguments (NULL: none were given). */
-static const struct qmp_command *request_command(const struct layer *l, const json_t *request,
-                                                 const json_t **args, struct error *err)
+static const struct qmp_command *request_command(const struct qmp_session *s,
+                                                 const json_t *request, const json_t **args,
+                                                 struct error *err)
 {
     const struct qmp_command *cmd;
     const char *name;
     bool oob = false;
 
-    if (check_request_members(l, request, err) < 0) {
+    if (check_request_members(s, request, err) < 0) {
         return NULL;
     }
-    name = request_name(l, request, &oob, err);
+    name = request_name(s, request, &oob, err);
     if (!name) {
         return NULL;
     }
@@ -142,13 +175,8 @@ static const struct qmp_command *request_command(const struct layer *l, const js
         fail_member(err, "arguments", "must be an object");
         return NULL;
     }
-    cmd = qmp_command_find(name);
-    if (!cmd) {
-        error_set_class(err, ERROR_COMMAND_NOT_FOUND, -ENOENT,
-                        "The command %s has not been found", name);
-        return NULL;
-    }
-    if (oob) {
+    cmd = find_for(s, name, err);
+    if (cmd && oob && !cmd->allow_oob) {
         error_set(err, -EINVAL, "The command %s does not support OOB", name);
         return NULL;
     }
@@ -174,7 +202,8 @@ static int run_command(struct layer *l, const struct qmp_command *cmd, const jso
     return code;
 }
 
-json_t *qmp_dispatch(struct layer *l, const json_t *request)
+/* Out of band: any lock would be one to wait for. */
+static json_t *dispatch(struct layer *l, const struct qmp_session *s, const json_t *request)
 {
     struct error err = ERROR_INIT;
     const struct qmp_command *cmd = NULL;
@@ -185,15 +214,40 @@ json_t *qmp_dispatch(struct layer *l, const json_t *request)
         error_set(&err, -EINVAL, "QMP input must be a JSON object");
     } else {
         id = json_object_get(request, "id");
-        cmd = request_command(l, request, &args, &err);
+        cmd = request_command(s, request, &args, &err);
     }
     if (cmd) {
         run_command(l, cmd, args, &ret, &err);
     }
-    reply = err.code ? reply_error(&err) : reply_return(ret);
-    if (id) {
-        json_object_set_new(reply, "id", json_deep_copy(id));
+    reply = err.code ? reply_error(&err, id) : reply_return(ret, id);
+    trace_reply(l, reply);
+    return reply;
+}
+
+bool qmp_is_oob(const struct qmp_session *s, const json_t *request)
+{
+    return s->oob && json_object_get(request, "exec-oob") && !json_object_get(request, "execute");
+}
+
+json_t *qmp_dispatch(struct layer *l, struct qmp_session *s, const json_t *request)
+{
+    json_t *reply;
+
+    if (qmp_is_oob(s, request)) {
+        return dispatch(l, s, request);
     }
+    co_mutex_lock(l->sim, &l->qmp);
+    l->session = s;
+    reply = dispatch(l, s, request);
+    l->session = NULL;
+    co_mutex_unlock(l->sim, &l->qmp);
+    return reply;
+}
+
+json_t *qmp_dispatch_error(struct layer *l, const struct error *err)
+{
+    json_t *reply = reply_error(err, NULL);
+
     trace_reply(l, reply);
     return reply;
 }
@@ -212,11 +266,10 @@ json_t *layer_qmp_text(struct layer *l, const char *bytes, size_t n)
     request = qmp_read_text(line, n + 1, &err);
     free(line);
     if (request) {
-        reply = qmp_dispatch(l, request);
+        reply = qmp_dispatch(l, &l->text_session, request);
         json_decref(request);
     } else {
-        reply = reply_error(&err);
-        trace_reply(l, reply);
+        reply = qmp_dispatch_error(l, &err);
     }
     return reply;
 }

@@ -6,6 +6,7 @@
 #include "model/schema.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct layer;
 
@@ -14,6 +15,7 @@ struct qmp_command {
     const struct schema_type *args;    /* STRUCT or UNION; NULL: none. */
     const struct schema_type *returns; /* NULL: the empty object. */
     const char *help;                  /* One line. */
+    bool allow_oob; /* It may run out of band, beside another command: it never yields. */
     /* [io] args: checked, never NULL (an empty object).  Sets *ret to a new value or leaves it
      * NULL for {}.  Returns 0, or -errno with err set. */
     int (*run)(struct layer *l, const json_t *args, json_t **ret, struct error *err);
@@ -33,7 +35,21 @@ extern const struct qmp_command *const qmp_commands[];
 
 const struct qmp_command *qmp_command_find(const char *name);
 
-/* [io] Checks and runs a request object; the reply is new.  See layer_qmp_text. */
-json_t *qmp_dispatch(struct layer *l, const json_t *request);
+/* What one client has negotiated (docs/interop/qmp-spec.txt, section 4). */
+struct qmp_session {
+    bool strict;     /* Before qmp_capabilities there is no other command. */
+    bool negotiated; /* It was run, */
+    bool oob;        /* with "oob". */
+};
+
+/* Whether the request is one for out of band: it overtakes those that wait. */
+bool qmp_is_oob(const struct qmp_session *s, const json_t *request);
+
+/* [io] Checks and runs a request; the reply is new.  The layer takes one request at a time, those
+ * out of band excepted: others wait their turn here, in order. */
+json_t *qmp_dispatch(struct layer *l, struct qmp_session *s, const json_t *request);
+
+/* The same for bytes that were no JSON: the reply to an error of the reader. */
+json_t *qmp_dispatch_error(struct layer *l, const struct error *err);
 
 #endif

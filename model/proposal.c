@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* A proposal is a list of changed edges and one of nodes that they concern.  A node or edge that a
+ * proposal concerns points to its entry until the proposal is gone.
+ */
+#include "model/proposal_private.h"
+
+#include "base/mem.h"
+#include "model/iothread_private.h"
+#include "model/layer_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void walk_push(struct node_walk *w, struct node *n)
+{
+    if (w->len == w->cap) {
+        w->cap = w->cap ? 2 * w->cap : 16;
+        w->at = mem_resize(w->at, w->cap * sizeof(*w->at));
+    }
+    w->at[w->len++] = n;
+}
+
+struct proposal *proposal_begin(struct layer *l)
+{
+    struct proposal *p = NEW(struct proposal);
+    CHECK(!l->proposing);
+    l->proposing = true;
+    p->layer = l;
+    p->edges_tail = &p->edges;
+    p->nodes_tail = &p->nodes;
+    return p;
+}
+
+struct node_change *proposal_node(struct proposal *p, struct node *n)
+{
+    if (!n->change) {
+        n->change = NEW(struct node_change);
+        n->change->node = n;
+        n->change->height = n->height;
+        *p->nodes_tail = n->change;
+        p->nodes_tail = &n->change->next;
+    }
+    return n->change;
+}
+
+struct edge_change *proposal_edge(struct proposal *p, struct child *c)
+{
+    if (!c->change) {
+        c->change = NEW(struct edge_change);
+        c->change->c = c;
+        c->change->to = c->node;
+        c->change->perm = c->perm;
+        *p->edges_tail = c->change;
+        p->edges_tail = &c->change->next;
+    }
+    return c->change;
+}
+
+static void arrive(struct proposal *p, struct edge_change *e, struct node *to)
+{
+    struct node_change *n = proposal_node(p, to);
+    e->next_arrival = n->arrivals;
+    n->arrivals = e;
+}
+
+static void leave(struct edge_change *e)
+{
+    if (e->to && (e->added || e->to != e->c->node)) {
+        struct edge_change **at = &e->to->change->arrivals;
+        while (*at != e) {
+            at = &(*at)->next_arrival;
+        }
+        *at = e->next_arrival;
+    }
+}
+
+/* The edge would lead to `to`. */
+static void lead_to(struct proposal *p, struct child *c, struct node *to)
+{
+    struct edge_change *e = proposal_edge(p, c);
+    if (e->to) {
+        proposal_node(p, e->to);
+    }
+    leave(e);
+    e->to = to;
+    if (to && (e->added || to != c->node)) {
+        arrive(p, e, to);
+    }
+    if (c->parent) {
+        proposal_node(p, c->parent)->must_lift = true;
+    }
+}
+
+struct child *proposal_add(struct proposal *p, struct node *to, const char *name, uint32_t roles,
+                           struct node *parent, const struct child_parent *ops, void *opaque,
+                           struct perm_pair perm)
+{
+    CHECK((parent == NULL) == (ops != NULL));
+    struct child *c = NEW(struct child);
+    c->id = ++p->layer->edge_ids;
+    c->name = mem_strdup(name);
+    c->parent = parent;
+    c->ops = ops;
+    c->opaque = opaque;
+    c->roles = roles;
+    c->perm = parent ? (struct perm_pair){ .used = 0, .shared = PERM_ALL } : perm;
+    struct edge_change *e = proposal_edge(p, c);
+    e->added = true;
+    if (parent) {
+        struct edge_change **tail = &proposal_node(p, parent)->adopted;
+        while (*tail) {
+            tail = &(*tail)->next_adopted;
+        }
+        *tail = e;
+    }
+    lead_to(p, c, to);
+    return c;
+}
+
+void proposal_move(struct proposal *p, struct child *c, struct node *to)
+{
+    CHECK(to != NULL);
+    lead_to(p, c, to);
+}
+
+void proposal_drop(struct proposal *p, struct child *c)
+{
+    lead_to(p, c, NULL);
+}
+
+void proposal_set_perm(struct proposal *p, struct child *c, struct perm_pair perm)
+{
+    CHECK(c->parent == NULL);
+    proposal_edge(p, c)->perm = perm;
+    proposal_node(p, edge_target(c));
+}
+
+void proposal_set_flags(struct proposal *p, struct node *n, const struct node_flags *flags)
+{
+    proposal_node(p, n);
+    n->next_flags = flags;
+}
+
+/* Edges of what `to` stands on, itself included, stay: they would close a circle. */
+static void mark_below(struct node *to, uint64_t mark)
+{
+    struct node_walk stack = { 0 };
+    to->mark = mark;
+    walk_push(&stack, to);
+    while (stack.len > 0) {
+        const struct node *n = stack.at[--stack.len];
+        for (struct child *c = first_child(n); c; c = next_child(n, c)) {
+            struct node *below = edge_target(c);
+            if (below->mark != mark) {
+                below->mark = mark;
+                walk_push(&stack, below);
+            }
+        }
+    }
+    free(stack.at);
+}
+
+void proposal_replace(struct proposal *p, struct node *from, struct node *to)
+{
+    uint64_t below = ++p->layer->marks;
+    mark_below(to, below);
+    for (struct child *c = from->parents; c; c = c->next_parent) {
+        bool stays = c->ops && c->ops->stay_at_node;
+        if (edge_target(c) == from && !stays && !(c->parent && c->parent->mark == below)) {
+            lead_to(p, c, to);
+        }
+    }
+}
+
+static struct child *parent_from(const struct node *n, struct child *c)
+{
+    while (c && edge_target(c) != n) {
+        c = c->next_parent;
+    }
+    return c;
+}
+
+struct child *first_parent(const struct node *n)
+{
+    struct child *c = parent_from(n, n->parents);
+    return c ? c : n->change && n->change->arrivals ? n->change->arrivals->c : NULL;
+}
+
+struct child *next_parent(const struct node *n, const struct child *c)
+{
+    if (c->node != n) {
+        const struct edge_change *next = c->change->next_arrival;
+        return next ? next->c : NULL;
+    }
+    struct child *next = parent_from(n, c->next_parent);
+    return next ? next : n->change && n->change->arrivals ? n->change->arrivals->c : NULL;
+}
+
+static struct child *child_from(struct child *c)
+{
+    while (c && !edge_target(c)) {
+        c = c->next;
+    }
+    return c;
+}
+
+static struct child *adopted_from(const struct edge_change *e)
+{
+    while (e && !e->to) {
+        e = e->next_adopted;
+    }
+    return e ? e->c : NULL;
+}
+
+struct child *first_child(const struct node *n)
+{
+    struct child *c = child_from(n->children);
+    return c ? c : n->change ? adopted_from(n->change->adopted) : NULL;
+}
+
+struct child *next_child(const struct node *n, const struct child *c)
+{
+    if (c->change && c->change->added) {
+        return adopted_from(c->change->next_adopted);
+    }
+    struct child *next = child_from(c->next);
+    return next ? next : n->change ? adopted_from(n->change->adopted) : NULL;
+}
+
+static void proposal_free(struct proposal *p)
+{
+    struct edge_change *next_edge;
+    for (struct edge_change *e = p->edges; e; e = next_edge) {
+        next_edge = e->next;
+        if (e->c) {
+            e->c->change = NULL;
+        }
+        free(e);
+    }
+    struct node_change *next_node;
+    for (struct node_change *n = p->nodes; n; n = next_node) {
+        next_node = n->next;
+        n->node->change = NULL;
+        n->node->next_flags = NULL;
+        free(n);
+    }
+    p->layer->proposing = false;
+    free(p->lifted.at);
+    free(p->solved.at);
+    free(p);
+}
+
+void proposal_discard(struct proposal *p)
+{
+    for (struct edge_change *e = p->edges; e; e = e->next) {
+        if (e->added) {
+            free(e->c->name);
+            free(e->c);
+            e->c = NULL;
+        }
+    }
+    proposal_free(p);
+}
+
+static int check_frozen(const struct edge_change *e, struct error *err)
+{
+    const struct child *c = e->c;
+    if (!c->frozen || e->to == c->node) {
+        return 0;
+    }
+    return c->parent ? error_set(err, -EPERM, "Cannot change '%s' link from '%s' to '%s'", c->name,
+                                 c->parent->name, c->node->name)
+                     : error_set(err, -EPERM, "Cannot change '%s' link to '%s'", c->name,
+                                 c->node->name);
+}
+
+/* Outside locks for what was solved.  Taken in the order of solving. */
+static int take_locks(struct proposal *p, struct txn *txn, struct error *err)
+{
+    for (size_t i = 0; i < p->solved.len; i++) {
+        struct node *n = p->solved.at[i];
+        const struct driver_graph *g = n->drv->graph;
+        int ret = g && g->perm_change ? g->perm_change(n, n->change->cumulative, txn, err) : 0;
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    return 0;
+}
+
+/* Both ends of a new edge are of one iothread. */
+static int join_iothreads(const struct proposal *p, struct txn *txn, struct error *err)
+{
+    for (const struct edge_change *e = p->edges; e; e = e->next) {
+        bool is_new = e->to && e->c->parent && e->to != e->c->node;
+        int ret = is_new ? iothread_join(e->c->parent, e->to, txn, err) : 0;
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    return 0;
+}
+
+int proposal_apply(struct proposal *p, struct txn *txn, struct error *err)
+{
+    int ret = 0;
+    for (const struct edge_change *e = p->edges; e && ret == 0; e = e->next) {
+        ret = check_frozen(e, err);
+    }
+    if (ret == 0) {
+        ret = proposal_solve(p, err);
+    }
+    struct txn outside = TXN_INIT;
+    if (ret == 0) {
+        ret = join_iothreads(p, &outside, err);
+    }
+    if (ret == 0) {
+        ret = take_locks(p, &outside, err);
+    }
+    if (ret < 0) {
+        txn_abort(&outside);
+        proposal_discard(p);
+        return ret;
+    }
+    txn_append(txn, &outside);
+    proposal_commit(p, txn);
+    proposal_free(p);
+    return 0;
+}
