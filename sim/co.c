@@ -38,7 +38,13 @@
 #define CO_UCONTEXT 1
 #endif
 
-enum { STACK_BYTES = 1 << 20, GUARD_BYTES = 4096 };
+/* Requests recurse through graphs of NODE_HEIGHT_MAX levels; what is not touched costs nothing.  The
+ * frames of sanitizers are larger. */
+#ifdef CO_ASAN
+enum { STACK_BYTES = 32 << 20, GUARD_BYTES = 4096 };
+#else
+enum { STACK_BYTES = 8 << 20, GUARD_BYTES = 4096 };
+#endif
 
 static void co_main(struct co *co);
 
