@@ -37,9 +37,9 @@ LINK_cov := --coverage -Wl,--wrap=_exit build/cov/ci/gcov_exit.o
 CONFIGS := release clang debug asan cov canary
 $(if $(filter $(CONFIG),$(CONFIGS)),,$(error CONFIG=$(CONFIG) is none of: $(CONFIGS)))
 
-PACKAGES := jansson sqlite3 libxxhash
+PACKAGES := jansson sqlite3 libxxhash zlib
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || echo -ljansson -lsqlite3 -lxxhash)
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || echo -ljansson -lsqlite3 -lxxhash -lz)
 WARNINGS := -Wall -Wextra -Wpedantic -Wmissing-prototypes -Wshadow -Werror
 COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARNINGS) $(FLAGS_$(CONFIG)) $(PKG_CFLAGS) \
 	$(CPPFLAGS) $(CFLAGS)

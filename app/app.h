@@ -22,7 +22,7 @@ struct app {
 };
 
 extern const struct command command_run, command_list, command_fmt, command_replay,
-    command_bench, command_features, command_help;
+    command_bench, command_features, command_help, command_qmp;
 
 /* All subcommands in the order of help; ends with NULL. */
 extern const struct command *const commands_all[];

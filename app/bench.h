@@ -35,6 +35,22 @@ void bench_world_destroy(struct bench_world *w);
  * 4 KiB, depth 16.  Negative when it is not installed or failed. */
 double bench_qemu_img(uint64_t count, uint64_t latency_ns);
 
+/* Commands of a monitor. */
+enum bench_qmp_work {
+    BENCH_QMP_ADD_DEL, /* blockdev-add and blockdev-del of a null node */
+    BENCH_QMP_REOPEN,  /* blockdev-reopen of a raw node */
+};
+
+/* Works a second over a unix socket, on `blksim qmp` or qemu-storage-daemon; pipelined, or command by
+ * command.  Negative when the server is not installed or something failed. */
+double bench_qmp(enum bench_qmp_work work, bool ours, bool pipelined, uint64_t count);
+/* Works a second in a scenario of this process. */
+double bench_qmp_scenario(enum bench_qmp_work work, uint64_t count);
+/* query-named-block-nodes flat=true a second on a chain of that depth. */
+double bench_qmp_query(bool ours, unsigned depth, uint64_t count);
+/* Reopens of its top a second on a chain of that depth, pipelined, ours. */
+double bench_qmp_chain_reopen(unsigned depth, uint64_t count);
+
 /* Wall seconds of one run of a program, output thrown away.  Negative when it failed. */
 double bench_process(const char *const *argv);
 

@@ -117,7 +117,8 @@ int64_t bench_world_load(struct bench_world *w, uint64_t count, uint64_t region,
                      mem_printf("region=0+%" PRIu64, region) };
     struct load *load;
     struct error err = ERROR_INIT;
-    int ret = load_start(&w->guest, w->blk, "bench", ARRAY_LEN(args), args, 1, &load, &err);
+    struct guest_port port = { .backend = w->blk };
+    int ret = load_start(&w->guest, &port, "bench", ARRAY_LEN(args), args, 1, &load, &err);
     if (ret < 0) {
         fprintf(stderr, "blksim: bench: %s\n", err.text);
         abort();

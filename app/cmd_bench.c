@@ -201,7 +201,60 @@ static double ours_suites(const struct work *w, uint64_t count)
     return seconds > 0 ? 10 / seconds : 0;
 }
 
+/* "add-del", "reopen", ...-pipelined, ...-scenario. */
+static enum bench_qmp_work qmp_work(const struct work *w)
+{
+    return strncmp(w->name, "reopen", 6) == 0 ? BENCH_QMP_REOPEN : BENCH_QMP_ADD_DEL;
+}
+
+static bool is_pipelined(const struct work *w)
+{
+    return strstr(w->name, "-pipelined") != NULL;
+}
+
+static double ours_qmp(const struct work *w, uint64_t count)
+{
+    return bench_qmp(qmp_work(w), true, is_pipelined(w), count);
+}
+
+static double ours_scenario(const struct work *w, uint64_t count)
+{
+    return bench_qmp_scenario(qmp_work(w), count);
+}
+
+static double theirs_qmp(const struct work *w)
+{
+    enum { COUNT = 1000 };
+    return bench_qmp(qmp_work(w), false, is_pipelined(w), COUNT);
+}
+
+enum { CHAIN_LONG = 500, CHAIN_SHORT = 5 };
+
+static double ours_query(const struct work *w, uint64_t count)
+{
+    (void)w;
+    return bench_qmp_query(true, CHAIN_LONG, count);
+}
+
+static double theirs_query(const struct work *w)
+{
+    (void)w;
+    return bench_qmp_query(false, CHAIN_LONG, 3);
+}
+
+static double ours_chain(const struct work *w, uint64_t count)
+{
+    (void)w;
+    return bench_qmp_chain_reopen(CHAIN_LONG, count);
+}
+
+static double ours_short_chain(const struct work *w)
+{
+    return bench_qmp_chain_reopen(CHAIN_SHORT, w->count);
+}
+
 #define QEMU_UTILS "qemu-utils"
+#define QEMU_DAEMON "qemu-system-common"
 
 static const struct work works[] = {
     { "null", "requests/s", "raw over null-co, no latency, against qemu-img bench", 4, 1000000, 0,
@@ -225,6 +278,27 @@ static const struct work works[] = {
       8, FIO_REQUESTS, 3, ours_fio, theirs_one, NULL },
     { "sparse", "bytes/byte", "touched bytes over memory: 1 GiB of a 1 TiB disk (0.77 is 1.3 x)",
       0.77, SCATTER_PAGES, 1, ours_sparse, theirs_one, NULL },
+    { "add-del", "pairs/s",
+      "blockdev-add and -del of a null node over a socket, command by command, against "
+      "qemu-storage-daemon",
+      2, 10000, 0, ours_qmp, theirs_qmp, QEMU_DAEMON },
+    { "add-del-pipelined", "pairs/s", "the same, pipelined", 10, 30000, 0, ours_qmp, theirs_qmp,
+      QEMU_DAEMON },
+    { "add-del-scenario", "pairs/s", "in a scenario, against qemu-storage-daemon command by command", 50,
+      50000, 0, ours_scenario, theirs_qmp, QEMU_DAEMON },
+    { "reopen", "reopens/s",
+      "blockdev-reopen of a raw node over a socket, command by command, against "
+      "qemu-storage-daemon",
+      2, 10000, 0, ours_qmp, theirs_qmp, QEMU_DAEMON },
+    { "reopen-pipelined", "reopens/s", "the same, pipelined", 10, 30000, 0, ours_qmp, theirs_qmp,
+      QEMU_DAEMON },
+    { "reopen-scenario", "reopens/s", "in a scenario, against qemu-storage-daemon command by command", 50,
+      50000, 0, ours_scenario, theirs_qmp, QEMU_DAEMON },
+    { "query-flat", "replies/s",
+      "query-named-block-nodes flat=true on a chain of 500, against qemu-storage-daemon", 20, 100,
+      0, ours_query, theirs_query, QEMU_DAEMON },
+    { "reopen-chain", "reopens/s", "of the top of a chain of 500 against one of 5 (0.33 is 3 x)",
+      0.33, 5000, 0, ours_chain, ours_short_chain, NULL },
     { "suites", "10 s/run", "all suites with -j2: 10 s over the time taken", 1, 1, 3, ours_suites,
       theirs_one, NULL },
 };
@@ -305,10 +379,10 @@ static json_t *figure_json(const struct work *w, const struct figure *f)
 static void print_row(const struct work *w, const struct figure *f)
 {
     if (f->missing) {
-        printf("%-15s %12.4g %12s %8s %7.2f  %-11s not installed: apt-get install %s\n", w->name,
+        printf("%-17s %12.4g %12s %8s %7.2f  %-11s not installed: apt-get install %s\n", w->name,
                f->ours, "-", "-", w->floor, w->unit, w->yardstick);
     } else {
-        printf("%-15s %12.4g %12.4g %8.2f %7.2f  %-11s %s%s\n", w->name, f->ours, f->theirs,
+        printf("%-17s %12.4g %12.4g %8.2f %7.2f  %-11s %s%s\n", w->name, f->ours, f->theirs,
                f->ratio, w->floor, w->unit, f->ratio < w->floor ? "BELOW: " : "", w->help);
     }
     fflush(stdout);
@@ -344,7 +418,7 @@ static int bench(struct app *app, const struct options *o)
     json_t *rows = json_array();
     int code = APP_OK;
     if (!json) {
-        printf("%-15s %12s %12s %8s %7s  %s\n", "work", "ours", "theirs", "ratio", "floor", "unit");
+        printf("%-17s %12s %12s %8s %7s  %s\n", "work", "ours", "theirs", "ratio", "floor", "unit");
     }
     for (size_t i = 0; i < ARRAY_LEN(works); i++) {
         const struct work *w = &works[i];

@@ -25,6 +25,9 @@ static const struct option_spec run_options[] = {
     { "tap", 0, "FILE", false, "Write TAP 13; - is stdout." },
     { "junit", 0, "FILE", false, "Write JUnit XML; - is stdout." },
     { "trace", 0, "FILE", false, "Write the trace of the one selected unit; - is stdout." },
+    { "graph-at", 0, "LINE", false,
+      "Print on stdout, in the DOT language, the block graph behind the statement that stands at "
+      "that line of the one selected unit, or above it." },
     { "hashes", 0, "FILE", false,
       "Write a sorted line case|params|seed|explore|verdict|hash for every run; - is stdout." },
     { "log", 0, "WHICH", false,
@@ -45,9 +48,11 @@ enum { WATCHDOG_DEFAULT_S = 60, WATCHDOG_MAX_S = 86400 };
 static int read_options(const struct options *o, struct session *s)
 {
     uint64_t jobs = host_processors(), watchdog = WATCHDOG_DEFAULT_S;
+    uint64_t graph_at = 0;
     const char *log = options_get(o, "log", "failed");
     if (!options_number(o, "jobs", 1, POOL_WORKERS_MAX, &jobs) ||
-        !options_number(o, "watchdog", 0, WATCHDOG_MAX_S, &watchdog)) {
+        !options_number(o, "watchdog", 0, WATCHDOG_MAX_S, &watchdog) ||
+        !options_number(o, "graph-at", 1, SCRIPT_MAX_LINES, &graph_at)) {
         return APP_USAGE;
     }
     if (strcmp(log, "all") != 0 && strcmp(log, "failed") != 0) {
@@ -59,15 +64,16 @@ static int read_options(const struct options *o, struct session *s)
         return APP_USAGE;
     }
     s->workers = (unsigned)jobs;
+    s->graph_at = (int)graph_at;
     s->watchdog_s = (unsigned)watchdog;
     s->host_time = !options_has(o, "no-host-time");
     s->run.log_all = strcmp(log, "all") == 0;
     s->run.verify_determinism = options_has(o, "verify-determinism");
     s->run.keep_trace = options_has(o, "trace");
     s->run.export_dir = options_get(o, "export", NULL);
-    /* A trace, a second run and exported files cannot come from a database. */
+    /* A trace, a graph, a second run and exported files cannot come from a database. */
     s->restore = !options_has(o, "force") && !s->run.verify_determinism && !s->run.keep_trace &&
-                 !s->run.export_dir;
+                 !s->graph_at && !s->run.export_dir;
     s->trace_path = options_get(o, "trace", NULL);
     s->hashes_path = options_get(o, "hashes", NULL);
     s->db_path = options_get(o, "db", NULL);
@@ -84,6 +90,10 @@ static int check_outputs(const struct session *s)
     const char *const outputs[] = { s->tap_path, s->junit_path, s->trace_path, s->hashes_path,
                                     s->db_path };
     for (size_t i = 0; i < ARRAY_LEN(outputs); i++) {
+        if (s->graph_at && outputs[i] && strcmp(outputs[i], "-") == 0) {
+            app_complain("run: only one report can go to stdout, and --graph-at is one");
+            return APP_USAGE;
+        }
         for (size_t k = i + 1; k < ARRAY_LEN(outputs); k++) {
             if (!outputs[i] || !outputs[k] || strcmp(outputs[i], outputs[k])) {
                 continue;
@@ -95,6 +105,31 @@ static int check_outputs(const struct session *s)
             }
             return APP_USAGE;
         }
+    }
+    return APP_OK;
+}
+
+/* The line belongs to the case: from its `case` to the line before the next one. */
+static int check_graph_line(const struct session *s)
+{
+    const struct unit *u = &s->selection->units.at[0];
+    const struct script *script = u->script;
+    int end = (int)script->lines_len;
+    if (s->selection->units.len != 1) {
+        app_complain("run: --graph-at is of one unit, and %zu are selected; choose one with --case, "
+                     "--define and --seed", s->selection->units.len);
+        return APP_USAGE;
+    }
+    for (size_t i = 0; i < script->cases_len; i++) {
+        if (script->cases[i].line > u->cas->line) {
+            end = MIN(end, script->cases[i].line - 1);
+        }
+    }
+    int begin = u->cas->stmts_len ? u->cas->stmts[0].line : end + 1;
+    if (s->graph_at < begin || s->graph_at > end) {
+        app_complain("run: --graph-at: line %d is none of the statements of case %s (lines %d to %d)",
+                     s->graph_at, u->cas->name, begin, end);
+        return APP_USAGE;
     }
     return APP_OK;
 }
@@ -111,7 +146,8 @@ static int check_selection(const struct session *s)
                      s->selection->units.len);
         return APP_USAGE;
     }
-    return check_outputs(s);
+    int code = s->graph_at ? check_graph_line(s) : APP_OK;
+    return code ? code : check_outputs(s);
 }
 
 static int run_run(struct app *app, const struct options *o)

@@ -28,6 +28,14 @@ int64_t host_now_ns(void)
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+int64_t host_wall_us(void)
+{
+    struct timespec ts;
+    int ret = clock_gettime(CLOCK_REALTIME, &ts);
+    CHECK(ret == 0);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 unsigned host_processors(void)
 {
     cpu_set_t set;

@@ -15,6 +15,9 @@
 /* CLOCK_MONOTONIC. */
 int64_t host_now_ns(void);
 
+/* Microseconds since 1970, of the calendar. */
+int64_t host_wall_us(void);
+
 /* Processors that this process may use, 1 or more. */
 unsigned host_processors(void);
 

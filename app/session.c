@@ -29,7 +29,7 @@ static bool goes_to_stdout(const char *path)
 
 static void open_terminal(struct session *s)
 {
-    bool taken = goes_to_stdout(s->tap_path) || goes_to_stdout(s->junit_path) ||
+    bool taken = s->graph_at || goes_to_stdout(s->tap_path) || goes_to_stdout(s->junit_path) ||
                  goes_to_stdout(s->trace_path) || goes_to_stdout(s->hashes_path);
     s->text = taken ? stderr : stdout;
     struct report_terminal_config cfg = {
@@ -190,6 +190,11 @@ static void write_extras(struct session *s, const struct result *r)
             fprintf(s->trace, "%s\n", r->log[i].text);
         }
     }
+    for (size_t i = 0; s->graph_at && i < r->log_len; i++) {
+        if (strcmp(r->log[i].kind, "graph") == 0) {
+            fputs(r->log[i].text, stdout);
+        }
+    }
     if (s->hashes) {
         strbuf_printf(&s->hash_lines, "%s|%s|%" PRIu64 "|%s|%s|%016" PRIx64 "\n", r->case_id,
                       r->params, r->seed, r->explore, verdict_name(r->verdict), r->trace_hash);
@@ -328,6 +333,7 @@ static int run_units(struct session *s)
 {
     struct error err = ERROR_INIT;
     s->run.drivers = drivers_all;
+    s->run.graph_at = s->graph_at;
     s->run.features = s->features;
     struct pool_config pool = {
         .units = &s->selection->units,

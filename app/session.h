@@ -18,6 +18,7 @@ struct session {
     bool host_time;
     bool restore; /* Take over what the database has. */
     bool verbose, quiet;
+    int graph_at;  /* Print the graph behind the statement at this line; 0: no. */
     bool show_log; /* Print the log of every unit: replay -v. */
     const char *db_path, *tap_path, *junit_path, *trace_path, *hashes_path;
 

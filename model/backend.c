@@ -4,21 +4,78 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "model/backend_private.h"
+#include "model/drain.h"
+#include "model/iothread.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+/* ---- The root edge ---- */
+
 static void describe(const struct child *c, struct strbuf *out)
 {
     const struct backend *b = c->opaque;
-    if (b->name) {
-        strbuf_printf(out, "block device '%s'", b->name);
+    const char *id = b->name ? b->name : backend_client_id(b);
+    if (*id) {
+        strbuf_printf(out, "block device '%s'", id);
     } else {
         strbuf_puts(out, "an unnamed block device");
     }
 }
 
-static const struct child_parent backend_parent = { .describe = describe };
+static void close_door(struct backend *b)
+{
+    b->closed++;
+    throttle_drain(&b->throttle, true); /* Who waits there has passed the door. */
+}
+
+static void open_door(struct backend *b)
+{
+    CHECK(b->closed > 0);
+    throttle_drain(&b->throttle, false);
+    if (--b->closed == 0) {
+        co_queue_wake_all(&b->door);
+    }
+}
+
+static void drained(struct child *c, bool begin)
+{
+    struct backend *b = c->opaque;
+    if (begin) {
+        close_door(b);
+    } else {
+        open_door(b);
+    }
+}
+
+static uint32_t in_flight(const struct child *c)
+{
+    const struct backend *b = c->opaque;
+    return b->in_flight;
+}
+
+/* A frontend's backend moves only when the frontend does it.  Those of the monitor that nobody uses,
+ * and those of clients without a will of their own, follow their node. */
+static int can_set_iothread(const struct child *c, uint32_t iothread, struct error *err)
+{
+    const struct backend *b = c->opaque;
+    if (!b->client || b->iothread == iothread) {
+        return 0;
+    }
+    if (b->client->can_set_iothread) {
+        return b->client->can_set_iothread(b->client_opaque, iothread, err);
+    }
+    return error_set(err, -EPERM, "Cannot change iothread of active block backend");
+}
+
+static const struct child_parent backend_parent = {
+    .describe = describe,
+    .drained = drained,
+    .in_flight = in_flight,
+    .can_set_iothread = can_set_iothread,
+};
+
+/* ---- Life ---- */
 
 struct backend *backend_create(struct layer *l, const char *name, struct perm_pair perm)
 {
@@ -26,10 +83,15 @@ struct backend *backend_create(struct layer *l, const char *name, struct perm_pa
     b->layer = l;
     b->sim = l->sim;
     b->name = name ? mem_strdup(name) : NULL;
+    b->refs = 1;
     b->perm = perm;
     b->actor = sim_actor(l->sim);
     b->writeback = true;
-    b->acct.last_ns = -1;
+    b->medium_read_only = true;
+    b->on_error[0] = ON_ERROR_ENOSPC;
+    b->on_error[1] = ON_ERROR_REPORT;
+    acct_init(&b->acct);
+    b->door.what = "the end of a drained section";
     b->drained.what = "requests of the block device";
     b->prev = l->backends_tail;
     *(l->backends_tail ? &l->backends_tail->next : &l->backends) = b;
@@ -37,14 +99,38 @@ struct backend *backend_create(struct layer *l, const char *name, struct perm_pa
     return b;
 }
 
+struct backend *backend_ref(struct backend *b)
+{
+    CHECK(b->refs > 0);
+    b->refs++;
+    return b;
+}
+
+void backend_unref(struct backend *b)
+{
+    CHECK(b->refs > 0);
+    if (--b->refs > 0) {
+        return;
+    }
+    CHECK(b->destroyed && !b->root && b->in_flight == 0);
+    acct_fini(&b->acct);
+    free(b->name);
+    free(b);
+}
+
 void backend_destroy(struct backend *b)
 {
     struct layer *l = b->layer;
+    CHECK(!b->destroyed);
     backend_remove(b);
+    b->destroyed = true;
+    b->client = NULL;
+    if (b->throttle.group) {
+        throttle_leave(&b->throttle);
+    }
     *(b->prev ? &b->prev->next : &l->backends) = b->next;
     *(b->next ? &b->next->prev : &l->backends_tail) = b->prev;
-    free(b->name);
-    free(b);
+    backend_unref(b);
 }
 
 struct backend *backend_next(const struct backend *b)
@@ -52,23 +138,69 @@ struct backend *backend_next(const struct backend *b)
     return b->next;
 }
 
+void backend_attach(struct backend *b, const struct backend_client *client, void *opaque)
+{
+    CHECK(!b->client && !b->destroyed && client);
+    b->client = client;
+    b->client_opaque = opaque;
+}
+
+void backend_detach(struct backend *b)
+{
+    CHECK(b->client);
+    b->client = NULL;
+    b->client_opaque = NULL;
+}
+
+bool backend_has_client(const struct backend *b)
+{
+    return b->client != NULL;
+}
+
+void *backend_client_of(const struct backend *b, const struct backend_client *client)
+{
+    return b->client == client ? b->client_opaque : NULL;
+}
+
+const char *backend_client_id(const struct backend *b)
+{
+    return b->client && b->client->id ? b->client->id(b->client_opaque) : "";
+}
+
+/* ---- The medium ---- */
+
 int backend_insert(struct backend *b, struct node *n, struct error *err)
 {
-    CHECK(b->root == NULL);
+    CHECK(b->root == NULL && !b->destroyed);
+    if (b->client && n->iothread != b->iothread) {
+        int ret = node_set_iothread(n, b->iothread, err);
+        if (ret < 0) {
+            return ret;
+        }
+    }
     return child_attach(n, "root", ROLE_FILTERED | ROLE_PRIMARY, NULL, &backend_parent, b, b->perm,
                         &b->root, err);
 }
 
 void backend_remove(struct backend *b)
 {
+    close_door(b);
     while (b->in_flight > 0) {
         co_queue_wait(b->sim, &b->drained);
     }
     struct child *root = b->root;
     b->root = NULL;
+    b->media++;
     if (root) {
         child_detach(root);
     }
+    open_door(b);
+}
+
+bool backend_is_available(const struct backend *b)
+{
+    bool open = b->client && b->client->tray_is_open && b->client->tray_is_open(b->client_opaque);
+    return b->root && !open;
 }
 
 int backend_set_perm(struct backend *b, struct perm_pair perm, struct error *err)
@@ -80,6 +212,24 @@ int backend_set_perm(struct backend *b, struct perm_pair perm, struct error *err
     return ret;
 }
 
+uint32_t backend_iothread(const struct backend *b)
+{
+    return b->iothread;
+}
+
+int backend_set_iothread(struct backend *b, uint32_t iothread, struct error *err)
+{
+    uint32_t old = b->iothread;
+    b->iothread = iothread;
+    int ret = b->root ? node_set_iothread(b->root->node, iothread, err) : 0;
+    if (ret < 0) {
+        b->iothread = old;
+    }
+    return ret;
+}
+
+/* ---- What it is ---- */
+
 const char *backend_name(const struct backend *b)
 {
     return b->name ? b->name : "";
@@ -90,7 +240,17 @@ struct node *backend_node(const struct backend *b)
     return b->root ? b->root->node : NULL;
 }
 
+struct perm_pair backend_perm(const struct backend *b)
+{
+    return b->perm;
+}
+
 const struct acct *backend_acct(const struct backend *b)
+{
+    return &b->acct;
+}
+
+struct acct *backend_acct_edit(struct backend *b)
 {
     return &b->acct;
 }
@@ -105,12 +265,34 @@ bool backend_writeback(const struct backend *b)
     return b->writeback;
 }
 
-int64_t backend_length(const struct backend *b)
+void backend_set_auto_delete(struct backend *b, bool on)
 {
-    return b->root ? io_length(b->root->node) : -ENOMEDIUM;
+    b->auto_delete = on;
 }
 
-static enum acct_op acct_of(enum io_op op)
+bool backend_auto_delete(const struct backend *b)
+{
+    return b->auto_delete;
+}
+
+void backend_set_medium_read_only(struct backend *b, bool on)
+{
+    b->medium_read_only = on;
+}
+
+bool backend_medium_read_only(const struct backend *b)
+{
+    return b->medium_read_only;
+}
+
+int64_t backend_length(const struct backend *b)
+{
+    return backend_is_available(b) ? io_length(b->root->node) : -ENOMEDIUM;
+}
+
+/* ---- Requests ---- */
+
+enum acct_op acct_op_of(enum io_op op)
 {
     switch (op) {
     case IO_READ:
@@ -124,13 +306,14 @@ static enum acct_op acct_of(enum io_op op)
     }
 }
 
+/* A flush asks for a medium, but not that it can be reached. */
 static int check_range(const struct backend *b, const struct io_req *req)
 {
-    if (!b->root) {
-        return -ENOMEDIUM;
-    }
     if (req->op == IO_FLUSH) {
-        return 0;
+        return b->root ? 0 : -ENOMEDIUM;
+    }
+    if (!backend_is_available(b)) {
+        return -ENOMEDIUM;
     }
     if (req->bytes < 0 || req->offset < 0) {
         return -EIO;
@@ -139,87 +322,134 @@ static int check_range(const struct backend *b, const struct io_req *req)
     return req->offset > length || length - req->offset < req->bytes ? -EIO : 0;
 }
 
-/* The one way in: trace, range, the node, accounting, trace. */
-static int submit(struct backend *b, struct io_req *req)
+/* [io] Waits until the door is open. */
+static int pass_door(struct backend *b)
 {
-    struct acct *a = &b->acct;
-    enum acct_op kind = acct_of(req->op);
-    sim_trace(b->sim, TRACE_REQUEST, (uint16_t)req->op, b->actor, req->offset, req->bytes);
-    int ret = check_range(b, req);
-    if (ret < 0) {
-        a->invalid[kind]++;
-    } else {
-        int64_t start_ns = sim_now_ns(b->sim);
-        b->in_flight++;
-        ret = io_child(b->root, req);
-        int64_t now_ns = sim_now_ns(b->sim);
-        if (ret == 0) {
-            a->ops[kind]++;
-            a->bytes[kind] += (uint64_t)req->bytes;
-        } else {
-            a->failed[kind]++;
+    uint64_t media = b->media;
+    while (b->closed > 0) {
+        co_queue_wait(b->sim, &b->door);
+        if (b->media != media) {
+            return -ENOMEDIUM;
         }
-        a->total_ns[kind] += now_ns - start_ns;
-        a->last_ns = now_ns;
-        if (--b->in_flight == 0 && !co_queue_empty(&b->drained)) {
+    }
+    return 0;
+}
+
+static void leave(struct backend *b)
+{
+    CHECK(b->in_flight > 0);
+    if (--b->in_flight == 0) {
+        if (!co_queue_empty(&b->drained)) {
             co_queue_wake_all(&b->drained);
         }
+        drain_progress(b->layer);
+    }
+}
+
+/* What goes to the medium, which is there; err: of a truncate. */
+static int submit_behind_door(struct backend *b, struct io_req *req,
+                              const struct backend_watch *watch, struct error *err)
+{
+    struct node *n = b->root->node;
+    b->in_flight++;
+    n->started++;
+    if (watch) {
+        watch->begin(watch->opaque, n);
+    }
+    backend_throttle(b, req);
+    int ret = req->op == IO_TRUNCATE
+                  ? io_truncate(b->root, req->offset, req->flags, req->prealloc, err)
+                  : io_child(b->root, req);
+    if (watch) {
+        watch->end(watch->opaque, ret);
+    }
+    leave(b);
+    return ret;
+}
+
+/* The one way in. */
+static int submit(struct backend *b, struct io_req *req, const struct backend_watch *watch,
+                  struct error *err)
+{
+    sim_trace(b->sim, TRACE_REQUEST, (uint16_t)req->op, b->actor, req->offset, req->bytes);
+    int ret = b->closed > 0 ? pass_door(b) : 0;
+    if (ret == 0 && req->op == IO_TRUNCATE) {
+        ret = b->root ? 0 : error_set(err, -ENOMEDIUM, "No medium inserted");
+    } else if (ret == 0) {
+        ret = check_range(b, req);
+    } else if (req->op == IO_TRUNCATE) {
+        error_set(err, ret, "No medium inserted");
+    }
+    if (ret == 0) {
+        ret = submit_behind_door(b, req, watch, err);
     }
     sim_trace(b->sim, TRACE_COMPLETE, (uint16_t)req->op, b->actor, req->offset, ret);
     return ret;
 }
 
-static uint32_t write_flags(const struct backend *b, uint32_t flags)
+int backend_request(struct backend *b, struct io_req *req, const struct backend_watch *watch,
+                    struct error *err)
 {
-    return b->writeback ? flags : flags | IO_FUA;
+    bool writes = req->op == IO_WRITE || req->op == IO_WRITE_ZEROES;
+    if (writes && !b->writeback) {
+        req->flags |= IO_FUA;
+    }
+    return submit(b, req, watch, err);
+}
+
+static int counted(struct backend *b, struct io_req *req)
+{
+    enum acct_op op = acct_op_of(req->op);
+    if (b->closed == 0) {
+        int ret = check_range(b, req);
+        if (ret < 0) {
+            sim_trace(b->sim, TRACE_REQUEST, (uint16_t)req->op, b->actor, req->offset, req->bytes);
+            sim_trace(b->sim, TRACE_COMPLETE, (uint16_t)req->op, b->actor, req->offset, ret);
+            acct_invalid(&b->acct, op, sim_now_ns(b->sim));
+            return ret;
+        }
+    }
+    struct acct_cookie c = acct_start(op, req->bytes, sim_now_ns(b->sim));
+    int ret = backend_request(b, req, NULL, NULL);
+    (ret == 0 ? acct_done : acct_failed)(&b->acct, &c, sim_now_ns(b->sim));
+    return ret;
 }
 
 int backend_read(struct backend *b, int64_t offset, struct iobuf *buf, uint32_t flags)
 {
     struct io_req r = { IO_READ, flags, offset, (int64_t)buf->len, buf, PREALLOC_OFF };
-    return submit(b, &r);
+    return counted(b, &r);
 }
 
 int backend_write(struct backend *b, int64_t offset, struct iobuf *buf, uint32_t flags)
 {
-    flags = write_flags(b, flags);
     struct io_req r = { IO_WRITE, flags, offset, (int64_t)buf->len, buf, PREALLOC_OFF };
-    return submit(b, &r);
+    return counted(b, &r);
 }
 
 int backend_write_zeroes(struct backend *b, int64_t offset, int64_t bytes, uint32_t flags)
 {
-    flags = write_flags(b, flags);
     struct io_req r = { IO_WRITE_ZEROES, flags, offset, bytes, NULL, PREALLOC_OFF };
-    return submit(b, &r);
+    return counted(b, &r);
 }
 
 int backend_discard(struct backend *b, int64_t offset, int64_t bytes)
 {
     struct io_req r = { IO_DISCARD, 0, offset, bytes, NULL, PREALLOC_OFF };
-    return submit(b, &r);
+    return counted(b, &r);
 }
 
 int backend_flush(struct backend *b)
 {
     struct io_req r = { .op = IO_FLUSH };
-    return submit(b, &r);
+    return counted(b, &r);
 }
 
 int backend_truncate(struct backend *b, int64_t length, uint32_t flags, enum io_prealloc prealloc,
                      struct error *err)
 {
-    if (!b->root) {
-        return error_set(err, -ENOMEDIUM, "No medium inserted");
-    }
-    sim_trace(b->sim, TRACE_REQUEST, IO_TRUNCATE, b->actor, length, 0);
-    b->in_flight++;
-    int ret = io_truncate(b->root, length, flags, prealloc, err);
-    if (--b->in_flight == 0) {
-        co_queue_wake_all(&b->drained);
-    }
-    sim_trace(b->sim, TRACE_COMPLETE, IO_TRUNCATE, b->actor, length, ret);
-    return ret;
+    struct io_req r = { IO_TRUNCATE, flags, length, 0, NULL, prealloc };
+    return backend_request(b, &r, NULL, err);
 }
 
 int backend_status(struct backend *b, int64_t offset, int64_t bytes, struct io_extent *out)

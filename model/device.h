@@ -21,11 +21,38 @@ int device_add(struct layer *l, const json_t *args, struct error *err);
 /* [io] The same while the machine is there (device_add of the monitor): buses that cannot be
  * plugged into refuse. */
 int device_plug(struct layer *l, const json_t *args, struct error *err);
+/* [io] device_del.  id: or its path.  A disk on a SCSI bus goes at once.  What sits on the PCI bus goes
+ * when the guest lets it go: at once while it runs, else when it does, or with a reset. */
+int device_unplug(struct layer *l, const char *id, struct error *err);
+/* [io] The guest answers: what was asked to go goes. */
+void device_finish_unplug(struct layer *l);
 
 /* By id, or by its path in QOM; NULL when there is none. */
 struct device *device_find(const struct layer *l, const char *id);
-/* NULL for a controller. */
+/* For those who may still call it when it has gone: requests fail with -ENODEV then. */
+struct device *device_ref(struct device *d);
+void device_unref(struct device *d);
+bool device_is_gone(const struct device *d);
+
+/* NULL for a controller, and for one that is gone. */
 struct backend *device_backend(const struct device *d);
+
+/* What the block commands need of the client of a backend. */
+struct device_view {
+    const char *id;  /* As messages and queries have it: id, or path in QOM. */
+    bool removable;  /* Its medium can be taken out; it has a tray then. */
+    bool tray_open;
+};
+/* False when no frontend is attached to it. */
+bool device_view_of(const struct backend *b, struct device_view *out);
+/* [ctl] Moves the tray of b's frontend, and tells (DEVICE_TRAY_MOVED) when that changes anything.
+ * Checked: it has one. */
+void device_move_tray(struct backend *b, bool open);
+
+/* [io] A guest's request: waits until the machine runs, goes to the medium, and when it fails what
+ * rerror and werror say is done.  watch: as backend_request, told of each attempt.
+ * -ENOMEDIUM, -EROFS, -ENODEV, -EINVAL for what is no whole number of logical blocks. */
+int device_request(struct device *d, struct io_req *req, const struct backend_watch *watch);
 
 /* [io] All that are left, when the layer goes. */
 void device_destroy_all(struct layer *l);

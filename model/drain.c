@@ -34,6 +34,13 @@ static void push(struct edge_walk *w, struct child *c)
     w->at[w->len++] = c;
 }
 
+static void tell(struct layer *l, const struct node *n, enum drain_what what, bool subtree)
+{
+    if (l->watch.drain) {
+        l->watch.drain(l->watch.opaque, &(struct drain_note){ l, n, what, subtree });
+    }
+}
+
 static void add_quiesce(struct node *n, bool more, struct edge_walk *w)
 {
     bool was = n->quiesce > 0;
@@ -41,6 +48,9 @@ static void add_quiesce(struct node *n, bool more, struct edge_walk *w)
     n->quiesce += more ? 1u : -1u;
     if (was == (n->quiesce > 0)) {
         return;
+    }
+    if (was) {
+        tell(n->layer, n, DRAIN_RELEASED, false);
     }
     if (n->open && n->drv->drain) {
         n->drv->drain(n, !was);
@@ -187,9 +197,15 @@ void drain_progress(struct layer *l)
 
 /* ---- Sections ---- */
 
-static void trace_section(const struct node *n, bool begin)
+static void trace_node(const struct node *n, bool begin)
 {
     sim_trace(n->sim, TRACE_DRAIN, begin, n->actor, (int64_t)n->started, n->in_flight);
+}
+
+static void trace_section(const struct node *n, bool begin, bool subtree)
+{
+    tell(n->layer, n, begin ? DRAIN_IN_FORCE : DRAIN_OVER, subtree);
+    trace_node(n, begin);
 }
 
 static void change_quiesce(struct node *n, bool more)
@@ -208,48 +224,53 @@ static void change_cover(struct node *n, bool more)
 
 void drain_begin(struct node *n)
 {
+    tell(n->layer, n, DRAIN_ASKED, false);
     change_quiesce(n, true);
     wait_for_rest(n->layer, n, REACH_NODE);
-    trace_section(n, true);
+    trace_section(n, true, false);
 }
 
 void drain_end(struct node *n)
 {
-    trace_section(n, false);
+    trace_section(n, false, false);
     change_quiesce(n, false);
 }
 
 void drain_subtree_begin(struct node *n)
 {
+    tell(n->layer, n, DRAIN_ASKED, true);
     change_cover(n, true);
     wait_for_rest(n->layer, n, REACH_SUBTREE);
-    trace_section(n, true);
+    trace_section(n, true, true);
 }
 
 void drain_subtree_end(struct node *n)
 {
-    trace_section(n, false);
+    trace_section(n, false, true);
     change_cover(n, false);
 }
 
 void drain_all_begin(struct layer *l)
 {
+    tell(l, NULL, DRAIN_ASKED, false);
     l->drain_all++;
     for (struct node *n = l->nodes; n; n = n->next) {
         change_quiesce(n, true);
     }
     wait_for_rest(l, NULL, REACH_ALL);
+    tell(l, NULL, DRAIN_IN_FORCE, false);
     for (struct node *n = l->nodes; n; n = n->next) {
-        trace_section(n, true);
+        trace_node(n, true);
     }
 }
 
 void drain_all_end(struct layer *l)
 {
     CHECK(l->drain_all > 0);
+    tell(l, NULL, DRAIN_OVER, false);
     l->drain_all--;
     for (struct node *n = l->nodes; n; n = n->next) {
-        trace_section(n, false);
+        trace_node(n, false);
         change_quiesce(n, false);
     }
 }

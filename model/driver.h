@@ -74,6 +74,10 @@ struct driver_io {
     /* [io] Make all completed writes durable.  NULL: flush the children. */
     int (*sync)(struct node *n);
 
+    /* [io] A flush, all of it: what it makes of its children's is the driver's to decide.
+     * NULL: writeback, sync, and every child is flushed. */
+    int (*flush)(struct node *n);
+
     /* [io] NULL: filters forward, others fail with -ENOTSUP "Image format driver does not support
      * resize". */
     int (*truncate)(struct node *n, struct io_req *req, struct error *err);
@@ -169,6 +173,10 @@ struct blk_driver {
     /* [ctl] Fills *info, which comes zeroed; -ENOTSUP: nothing is shown.  NULL: what the primary or
      * filtered child says, and nothing for a leaf. */
     int (*info)(const struct node *n, struct driver_info *info);
+
+    /* [ctl] "data" of the image's "format-specific" (ImageInfoSpecific), a new object; the driver's
+     * name is its "type".  NULL: none. */
+    json_t *(*specific)(const struct node *n);
 
     /* [ctl] "driver-specific" of query-blockstats: sets the members of stats_members on out.
      * NULL, both: none. */

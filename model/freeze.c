@@ -9,8 +9,7 @@
 
 static struct child *chain_edge(const struct node *n)
 {
-    struct child *c = node_backing(n);
-    return c ? c : node_filtered(n);
+    return n->drv->traits & DRV_FILTER ? node_filtered(n) : node_backing(n);
 }
 
 /* The node after n on the way to base, or NULL at the end. */

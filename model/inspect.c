@@ -7,6 +7,15 @@
 
 #include <string.h>
 
+_Static_assert(VIEW_CONSISTENT_READ == (int)PERM_CONSISTENT_READ && VIEW_WRITE == (int)PERM_WRITE &&
+                   VIEW_WRITE_UNCHANGED == (int)PERM_WRITE_UNCHANGED &&
+                   VIEW_RESIZE == (int)PERM_RESIZE,
+               "permissions are shown as they are");
+_Static_assert(VIEW_DATA == (int)ROLE_DATA && VIEW_METADATA == (int)ROLE_METADATA &&
+                   VIEW_FILTERED == (int)ROLE_FILTERED && VIEW_COW == (int)ROLE_COW &&
+                   VIEW_PRIMARY == (int)ROLE_PRIMARY,
+               "roles are shown as they are");
+
 static uint32_t count_tracked(const struct node *n)
 {
     uint32_t count = 0;
@@ -16,88 +25,99 @@ static uint32_t count_tracked(const struct node *n)
     return count;
 }
 
+const struct node *inspect_first(const struct layer *l)
+{
+    return l->nodes;
+}
+
+const struct node *inspect_next(const struct node *n)
+{
+    return n->next;
+}
+
+const struct node *inspect_prev(const struct node *n)
+{
+    return n->prev;
+}
+
+void inspect_view(const struct node *n, struct node_view *out)
+{
+    *out = (struct node_view){ .node = n,
+                               .id = n->id,
+                               .name = n->name,
+                               .driver = n->drv->name,
+                               .length = n->length,
+                               .refs = n->refs,
+                               .held = n->held,
+                               .monitor_owned = n->monitor_owned,
+                               .settled = node_is_usable(n),
+                               .in_flight = n->in_flight,
+                               .tracked = count_tracked(n),
+                               .started = n->started,
+                               .writes = n->write_gen,
+                               .height = n->height,
+                               .iothread = n->iothread,
+                               .quiesce = n->quiesce,
+                               .covered = n->covered,
+                               .inherits = n->inherits,
+                               .read_only = n->flags.read_only,
+                               .force_share = n->flags.force_share,
+                               .is_filter = (n->drv->traits & DRV_FILTER) != 0,
+                               .is_format = (n->drv->traits & DRV_FORMAT) != 0,
+                               .copy_on_read = n->copy_on_read,
+                               .cache_no_flush = n->flags.cache_no_flush };
+}
+
 bool inspect_node(const struct layer *l, size_t i, struct node_view *out)
 {
     const struct node *n = l->nodes;
     while (n && i-- > 0) {
         n = n->next;
     }
-    if (!n) {
-        return false;
+    if (n) {
+        inspect_view(n, out);
     }
-    *out = (struct node_view){ .node = n,
-                               .name = n->name,
-                               .driver = n->drv->name,
-                               .length = n->length,
-                               .refs = n->refs,
-                               .monitor_owned = n->monitor_owned,
-                               .settled = node_is_usable(n),
-                               .in_flight = n->in_flight,
-                               .tracked = count_tracked(n),
-                               .is_filter = (n->drv->traits & DRV_FILTER) != 0,
-                               .is_format = (n->drv->traits & DRV_FORMAT) != 0,
-                               .cache_no_flush = n->flags.cache_no_flush };
-    struct driver_info info;
-    out->has_info = node_is_usable(n) && node_info(n, &info) == 0;
-    out->cluster_size = out->has_info ? info.cluster_size : 0;
-    for (const struct child *c = n->children; c; c = c->next) {
-        out->children++;
-    }
-    for (const struct child *c = n->parents; c; c = c->next_parent) {
-        out->parents++;
-    }
-    return true;
+    return n != NULL;
 }
 
-const struct layer *inspect_layer(const struct node *n)
+const struct child *inspect_first_child(const struct node *n)
 {
-    return n->layer;
+    return n->children;
 }
 
-static bool stands_in_parents(const struct child *edge)
+const struct child *inspect_next_child(const struct child *c)
 {
-    for (const struct child *c = edge->node->parents; c; c = c->next_parent) {
-        if (c == edge) {
-            return true;
-        }
-    }
-    return false;
+    return c->next;
 }
 
-static void view_edge(const struct child *c, struct edge_view *out)
+const struct child *inspect_first_parent(const struct node *n)
 {
-    *out = (struct edge_view){ .parent = c->parent,
+    return n->parents;
+}
+
+const struct child *inspect_next_parent(const struct child *c)
+{
+    return c->next_parent;
+}
+
+void inspect_edge(const struct child *c, struct edge_view *out)
+{
+    *out = (struct edge_view){ .id = c->id,
+                               .parent = c->parent,
                                .child = c->node,
                                .name = c->name,
                                .roles = c->roles,
                                .perm = c->perm.used,
                                .shared = c->perm.shared,
                                .frozen = c->frozen,
-                               .in_child_list = stands_in_parents(c) };
+                               .blocks = c->blocker != NULL,
+                               .quiet = c->quiet,
+                               .covers = c->covers };
 }
 
-bool inspect_child(const struct node *n, size_t i, struct edge_view *out)
+const struct layer *inspect_layer(const struct node *n)
 {
-    const struct child *c = n->children;
-    while (c && i-- > 0) {
-        c = c->next;
-    }
-    if (c) {
-        view_edge(c, out);
-    }
-    return c != NULL;
-}
-
-bool inspect_parent(const struct node *n, size_t i, struct edge_view *out)
-{
-    const struct child *c = n->parents;
-    while (c && i-- > 0) {
-        c = c->next_parent;
-    }
-    if (c) {
-        view_edge(c, out);
-    }
-    return c != NULL;
+    return n->layer;
 }
 
 const struct node *inspect_bottom(const struct node *n)
@@ -124,4 +144,22 @@ char *inspect_option(const struct node *n, const char *name)
         }
     }
     return NULL;
+}
+
+bool inspect_info(const struct node *n, int64_t *cluster_size)
+{
+    struct driver_info info;
+    bool known = node_is_usable(n) && node_info(n, &info) == 0;
+    *cluster_size = known ? info.cluster_size : 0;
+    return known;
+}
+
+bool inspect_is_busy(const struct layer *l)
+{
+    return l->session != NULL || l->drainers > 0;
+}
+
+void inspect_watch(struct layer *l, const struct graph_watch *watch)
+{
+    l->watch = *watch;
 }

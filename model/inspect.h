@@ -1,4 +1,8 @@
-/* Read-only views of the graph for oracles and reports.  Nothing here changes anything. */
+/* Read-only views of the graph for oracles and reports.  Nothing here changes anything.
+ *
+ * Nodes and edges are walked by first and next, so a look at everything is linear.  A pointer holds
+ * until the graph changes.
+ */
 #ifndef MODEL_INSPECT_H
 #define MODEL_INSPECT_H
 
@@ -8,43 +12,108 @@
 
 struct layer;
 struct node;
+struct child; /* An edge. */
+
+/* As in model/perm.h and model/driver.h. */
+enum view_perm {
+    VIEW_CONSISTENT_READ = 1 << 0,
+    VIEW_WRITE = 1 << 1,
+    VIEW_WRITE_UNCHANGED = 1 << 2,
+    VIEW_RESIZE = 1 << 3,
+};
+
+enum view_role {
+    VIEW_DATA = 1 << 0,
+    VIEW_METADATA = 1 << 1,
+    VIEW_FILTERED = 1 << 2,
+    VIEW_COW = 1 << 3,
+    VIEW_PRIMARY = 1 << 4,
+};
 
 struct node_view {
     const struct node *node;
+    uint64_t id;            /* Never used again. */
     const char *name, *driver;
     int64_t length;
     uint32_t refs;          /* As counted by the model. */
+    uint32_t held;          /* Those of them that changes hold which may still be taken back. */
     bool monitor_owned;
     bool settled;           /* Open, and not closing. */
-    uint32_t parents, children; /* Edges in the lists of this node. */
     uint32_t in_flight, tracked;
+    uint64_t started;       /* Requests of parents that are no nodes so far. */
+    uint64_t writes;        /* Writes, zeroes, discards and changes of length so far. */
+    uint32_t height, iothread;
+    uint32_t quiesce, covered; /* As counted by the model (model/drain.h). */
+    const struct node *inherits; /* The parent whose options it takes, or NULL. */
+    bool read_only, force_share;
     bool is_filter, is_format;
-    bool has_info;          /* Its driver can say how its image is made. */
-    int64_t cluster_size;   /* 0: no clusters. */
+    bool copy_on_read;   /* What is read through it may be written to it. */
     bool cache_no_flush; /* As resolved: flushes below it make nothing durable. */
 };
 
 struct edge_view {
+    uint64_t id;               /* Never used again. */
     const struct node *parent; /* NULL: not a node. */
     const struct node *child;
     const char *name;
-    uint32_t roles, perm, shared;
+    uint32_t roles;        /* enum view_role */
+    uint32_t perm, shared; /* enum view_perm */
     bool frozen;
-    bool in_child_list; /* It also stands in its child's list of parents. */
+    bool blocks;        /* It has a blocker on the child. */
+    bool quiet, covers; /* What it has added to the parent's quiesce, to the child's covered. */
 };
 
-/* Nodes in order of creation; false after the last. */
+/* Nodes in order of creation; NULL at the end, and when there is none. */
+const struct node *inspect_first(const struct layer *l);
+const struct node *inspect_next(const struct node *n);
+const struct node *inspect_prev(const struct node *n);
+void inspect_view(const struct node *n, struct node_view *out);
+/* The i-th of them; false after the last.  It counts from the first: for who looks at few. */
 bool inspect_node(const struct layer *l, size_t i, struct node_view *out);
+
+/* Edges from a node to its children, in order; to a node from its parents, backends included. */
+const struct child *inspect_first_child(const struct node *n);
+const struct child *inspect_next_child(const struct child *c);
+const struct child *inspect_first_parent(const struct node *n);
+const struct child *inspect_next_parent(const struct child *c);
+void inspect_edge(const struct child *c, struct edge_view *out);
+
 /* The layer that a node belongs to. */
 const struct layer *inspect_layer(const struct node *n);
-/* Edges from a node to its children, in order. */
-bool inspect_child(const struct node *n, size_t i, struct edge_view *out);
-/* Edges from parents to this node, those of backends included. */
-bool inspect_parent(const struct node *n, size_t i, struct edge_view *out);
 /* The node that stores the guest's data unchanged: n itself, or what lies below its filters. */
 const struct node *inspect_bottom(const struct node *n);
 /* The option of a node as in force: JSON text in a new string, NULL when there is none.  "default"
  * when it was not given. */
 char *inspect_option(const struct node *n, const char *name);
+/* Whether n or what it stands for can say how its image is made; cluster_size 0: no clusters. */
+bool inspect_info(const struct node *n, int64_t *cluster_size);
+/* A command is in progress, or somebody waits for nodes to be at rest: such may hold references. */
+bool inspect_is_busy(const struct layer *l);
+
+/* --- What happens, told as it happens --- */
+
+enum drain_what {
+    DRAIN_ASKED,    /* A section opens: from now on nothing new starts. */
+    DRAIN_IN_FORCE, /* What was in flight has ended. */
+    DRAIN_OVER,     /* It closes. */
+    DRAIN_RELEASED, /* Of a node: no section reaches it any more. */
+};
+
+struct drain_note {
+    const struct layer *layer;
+    const struct node *node; /* NULL: every node. */
+    enum drain_what what;
+    bool subtree;            /* What is below the node as well. */
+};
+
+/* Any member may be NULL.  None may yield or change anything. */
+struct graph_watch {
+    void (*drain)(void *opaque, const struct drain_note *note);
+    /* The edge is about to lead to another node, or (NULL) to go; or, when `to` is where it leads
+     * already, to get other permissions. */
+    void (*edge_changes)(void *opaque, const struct child *c, const struct node *to);
+    void *opaque;
+};
+void inspect_watch(struct layer *l, const struct graph_watch *watch);
 
 #endif

@@ -3,6 +3,7 @@
  *
  *   io_child -> range and permission -> tracked -> waits for serialising requests
  *            -> padded to the request alignment (io_pad.c)
+ *            -> read: what only lies below is copied, if wanted (io_cor.c)
  *            -> split at max_transfer, cut at the end of the node
  *            -> the driver (or its default)
  *
@@ -150,6 +151,9 @@ static int read_parts(struct node *n, struct io_req *req)
 
 int io_read_aligned(struct node *n, struct tracked *t, struct io_req *req)
 {
+    if (req->flags & IO_COPY_ON_READ) {
+        return io_read_cor(n, t, req);
+    }
     track_wait(n, t);
     int64_t max = n->limits.max_transfer;
     if (req->offset + req->bytes <= n->length && (max == 0 || req->bytes <= max)) {
@@ -212,7 +216,7 @@ static int write_parts(struct node *n, struct io_req *req)
 
 static bool becomes_zeroes(const struct node *n, const struct io_req *req)
 {
-    return n->flags.detect_zeroes && !(req->flags & IO_COMPRESSED) && iobuf_is_zero(req->buf);
+    return n->flags.detect_zeroes && io_drv_can_zero(n) && iobuf_is_zero(req->buf);
 }
 
 int io_write_aligned(struct node *n, struct tracked *t, struct io_req *req)
@@ -249,6 +253,12 @@ static int check_range(const struct child *c, const struct io_req *req)
 
 static int do_read(struct node *n, struct io_req *req)
 {
+    if (n->copy_on_read) {
+        req->flags |= IO_COPY_ON_READ;
+    }
+    if (req->flags & IO_PREFETCH) {
+        return io_prefetch(n, req);
+    }
     if (!io_is_aligned(n, req)) {
         return io_read_padded(n, req);
     }
@@ -278,7 +288,8 @@ static int do_write(struct node *n, struct io_req *req)
 static int do_transfer(struct child *c, struct io_req *req)
 {
     struct node *n = c->node;
-    CHECK(req->buf && (int64_t)req->buf->len == req->bytes);
+    CHECK(req->flags & IO_PREFETCH ? !req->buf
+                                   : req->buf && (int64_t)req->buf->len == req->bytes);
     int ret = check_range(c, req);
     if (ret < 0 || req->bytes == 0) {
         return ret;
@@ -323,7 +334,7 @@ static void check_perm(const struct child *c, const struct io_req *req)
         CHECK(have & PERM_WRITE);
         break;
     case IO_TRUNCATE:
-        CHECK(have & PERM_RESIZE);
+        CHECK((have & PERM_RESIZE) || (req->flags & IO_GIVE_BACK));
         break;
     default:
         break;

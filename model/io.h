@@ -33,6 +33,8 @@ enum io_flags {
     IO_EXACT = 1 << 6,           /* Truncate: this size or an error. */
     IO_COPY_ON_READ = 1 << 7,    /* Read: what only lies below is written to the node as well. */
     IO_PREFETCH = 1 << 8,        /* With it: the data itself is not wanted; buf is NULL. */
+    IO_GIVE_BACK = 1 << 9,       /* Truncate: the permission has just gone, and what it was used for
+                                  * goes after it (drivers/preallocate). */
 };
 
 enum io_prealloc { PREALLOC_OFF, PREALLOC_METADATA, PREALLOC_FALLOC, PREALLOC_FULL };
@@ -59,6 +61,7 @@ struct io_limits {
     uint32_t pdiscard_alignment; /* 0: none */
     int64_t max_pwrite_zeroes;
     uint32_t pwrite_zeroes_alignment;
+    uint32_t read_flags;  /* io_flags of reads that the driver takes: IO_PREFETCH. */
     uint32_t write_flags; /* io_flags the driver does itself: IO_FUA... */
     uint32_t zero_flags;
 };

@@ -38,6 +38,9 @@ static int flush_once(struct node *n, uint64_t gen)
 {
     const struct driver_io *io = n->drv->io;
     struct child *primary = node_primary(n);
+    if (io && io->flush) {
+        return io->flush(n);
+    }
     if (primary) {
         io_event(primary, "flush_to_os");
     }

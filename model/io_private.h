@@ -78,6 +78,13 @@ int io_write_aligned(struct node *n, struct tracked *t, struct io_req *req);
 int io_drv_read(struct node *n, struct io_req *req);
 int io_drv_write(struct node *n, struct io_req *req);
 
+/* Whether the driver has a function for zeroes, of its own or of what it stands for. */
+bool io_drv_can_zero(const struct node *n);
+
+/* Reads that copy what only lies below, and reads without data (io_cor.c). */
+int io_read_cor(struct node *n, struct tracked *t, struct io_req *req);
+int io_prefetch(struct node *n, struct io_req *req);
+
 /* Reads and writes that are not aligned (io_pad.c). */
 int io_read_padded(struct node *n, struct io_req *req);
 int io_write_padded(struct node *n, struct io_req *req);

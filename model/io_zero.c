@@ -37,6 +37,12 @@ static int drv_zero(struct node *n, struct io_req *req)
     return n->drv->traits & DRV_FILTER ? io_forward(n, req) : -ENOTSUP;
 }
 
+bool io_drv_can_zero(const struct node *n)
+{
+    const struct driver_io *io = n->drv->io;
+    return (n->drv->traits & DRV_FILTER) || (io && (io->write_zeroes || io->any));
+}
+
 static int write_zero_buffer(struct node *n, int64_t offset, int64_t bytes, uint32_t flags)
 {
     int64_t limit = n->limits.max_transfer > 0 ? n->limits.max_transfer : 16 << 20;
@@ -66,12 +72,12 @@ int io_write_zeroes_aligned(struct node *n, int64_t offset, int64_t bytes, uint3
     for (int64_t done = 0; done < bytes;) {
         int64_t part =
             next_part(offset + done, bytes - done, align, n->limits.max_pwrite_zeroes);
-        struct io_req r = { IO_WRITE_ZEROES, flags & can, offset + done, part, NULL,
-                            PREALLOC_OFF };
+        struct io_req r = { IO_WRITE_ZEROES, flags & (can | IO_WRITE_UNCHANGED), offset + done,
+                            part, NULL, PREALLOC_OFF };
         int ret = drv_zero(n, &r);
         flush |= (flags & IO_FUA) && !(can & IO_FUA);
         if (ret == -ENOTSUP && !(flags & IO_NO_FALLBACK)) {
-            uint32_t wflags = flags & n->limits.write_flags;
+            uint32_t wflags = flags & (n->limits.write_flags | IO_WRITE_UNCHANGED);
             flush |= (flags & IO_FUA) && !(wflags & IO_FUA);
             ret = write_zero_buffer(n, offset + done, part, wflags);
         }
@@ -102,6 +108,9 @@ static int zero_range(struct node *n, int64_t offset, int64_t bytes, uint32_t fl
     struct io_req r = { IO_WRITE_ZEROES, flags, offset, bytes, NULL, PREALLOC_OFF };
     struct tracked t;
     track_begin(n, &t, IO_WRITE_ZEROES, offset, bytes);
+    if (flags & IO_SERIALISING) {
+        track_serialise(n, &t, n->limits.request_alignment);
+    }
     int ret = zero_tracked(n, &t, &r);
     track_end(n, &t);
     return ret;

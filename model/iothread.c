@@ -121,6 +121,8 @@ static void free_move(void *opaque)
 {
     struct move *m = opaque;
     for (size_t i = 0; i < m->group.len; i++) {
+        CHECK(m->group.at[i]->held > 0);
+        m->group.at[i]->held--;
         node_unref(m->group.at[i]);
     }
     free(m->group.at);
@@ -138,7 +140,7 @@ static int try_move(struct node *n, uint32_t iothread, struct txn *txn, struct e
     struct move *m = NEW(struct move);
     *m = (struct move){ .group = g, .old = n->iothread };
     for (size_t i = 0; i < g.len; i++) {
-        node_ref(g.at[i]);
+        node_ref(g.at[i])->held++;
     }
     move_group(&g, iothread);
     txn_add(txn, (struct txn_action){ .undo = undo_move, .clean = free_move, .opaque = m });

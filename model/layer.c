@@ -3,7 +3,12 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "model/device.h"
+#include "model/drive.h"
 #include "model/layer_state.h"
+#include "model/machine.h"
+#include "model/object.h"
+#include "sim/host_fd.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +20,7 @@ struct layer *layer_create(struct sim *s, struct host *h, const struct blk_drive
     l->sim = s;
     l->host = h;
     l->drivers = drivers;
+    l->machine = machine_create(l);
     return l;
 }
 
@@ -31,6 +37,9 @@ static struct node *find_root(const struct layer *l)
 
 void layer_destroy(struct layer *l)
 {
+    machine_off(l);
+    device_destroy_all(l);
+    export_del_all(l);
     while (l->backends) {
         backend_destroy(l->backends);
     }
@@ -40,7 +49,19 @@ void layer_destroy(struct layer *l)
         node_unref(n);
     }
     CHECK(l->nodes == NULL && l->session == NULL);
+    layer_names_fini(l);
+    event_limit_fini(l);
+    object_destroy_all(l);
+    CHECK(l->throttle_groups == NULL);
+    machine_destroy(l->machine);
+    drive_forget_all(l);
+    host_fds_reset(l->host);
     free(l);
+}
+
+void layer_release_guests(struct layer *l)
+{
+    machine_off(l);
 }
 
 void layer_on_event(struct layer *l, void (*fn)(void *opaque, const json_t *event), void *opaque)
@@ -54,38 +75,38 @@ void layer_set_hooks(struct layer *l, const struct layer_hooks *hooks)
     l->hooks = *hooks;
 }
 
-void layer_emit(struct layer *l, const char *name, json_t *data)
+void layer_deliver(struct layer *l, const json_t *event)
 {
-    int64_t us = sim_now_ns(l->sim) / NS_PER_US;
-    json_t *event = json_pack("{s:s, s:{s:I, s:I}}", "event", name, "timestamp", "seconds",
-                              (json_int_t)(us / 1000000), "microseconds",
-                              (json_int_t)(us % 1000000));
-    CHECK(event != NULL);
-    if (data) {
-        json_object_set_new(event, "data", data);
-    }
+    const json_t *data = json_object_get(event, "data");
+    const char *name = json_string_value(json_object_get(event, "event"));
     char *text = json_dumps(data ? data : event, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY);
-    CHECK(text != NULL);
+    CHECK(name && text != NULL);
     sim_trace_text(l->sim, TRACE_EVENT, "%s %s", name, text);
     free(text);
     if (l->event) {
         l->event(l->event_opaque, event);
     }
-    json_decref(event);
 }
 
-static struct node *find_name(const struct layer *l, const char *name)
+void layer_emit(struct layer *l, const char *name, json_t *data)
 {
-    struct node *n = l->nodes;
-    while (n && strcmp(n->name, name) != 0) {
-        n = n->next;
+    int64_t us = sim_now_ns(l->sim) / NS_PER_US;
+    json_t *event = json_pack("{s:{s:I, s:I}, s:s}", "timestamp", "seconds",
+                              (json_int_t)(us / 1000000), "microseconds",
+                              (json_int_t)(us % 1000000), "event", name);
+    CHECK(event != NULL);
+    if (data) {
+        json_object_set_new(event, "data", data);
     }
-    return n;
+    if (!event_limit_hold(l, event)) {
+        layer_deliver(l, event);
+    }
+    json_decref(event);
 }
 
 struct node *layer_find_node(const struct layer *l, const char *name)
 {
-    struct node *n = find_name(l, name);
+    struct node *n = layer_names_find(l, name);
     return n && node_is_usable(n) ? n : NULL;
 }
 
@@ -107,11 +128,21 @@ struct node *layer_lookup(const struct layer *l, const char *device, const char 
 
 bool layer_name_taken(const struct layer *l, const char *name)
 {
-    return find_name(l, name) != NULL;
+    return layer_names_find(l, name) != NULL;
 }
 
 const char *layer_node_name(const struct node *n)
 {
+    return n->name;
+}
+
+const char *node_device_or_name(const struct node *n)
+{
+    for (struct backend *b = n->layer->backends; b; b = backend_next(b)) {
+        if (backend_node(b) == n && *backend_name(b)) {
+            return backend_name(b);
+        }
+    }
     return n->name;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "model/backend.h"
+#include "model/device.h"
 #include "model/schema.h"
 #include "sim/host.h"
 #include "sim/sim.h"
@@ -24,6 +25,16 @@ void layer_destroy(struct layer *l);
  * "return" or "error" (and "id").  Never fails otherwise. */
 json_t *layer_qmp_text(struct layer *l, const char *bytes, size_t n);
 
+/* [io] Guests that wait for the machine to run give up, and none makes a request any more: the power is
+ * cut, or the end has come. */
+void layer_release_guests(struct layer *l);
+
+/* [io] Makes an image file, in a block layer of its own that is gone afterwards.  options: qemu-img's
+ * -o names, values as text.  Errors: QEMU's texts. */
+int layer_make_image(struct sim *s, struct host *h, const struct blk_driver *const *drivers,
+                     const char *format, const char *filename, int64_t size,
+                     const json_t *options, struct error *err);
+
 /* Where events go: the callback gets {"event": NAME, "data": {...}, "timestamp": {...}} borrowed.
  * The timestamp is virtual time. */
 void layer_on_event(struct layer *l, void (*fn)(void *opaque, const json_t *event), void *opaque);
@@ -41,6 +52,16 @@ struct layer_hooks {
 };
 void layer_set_hooks(struct layer *l, const struct layer_hooks *hooks);
 
+/* An iothread, as `-object iothread,id=NAME` makes one.  Errors: the name is taken, too many. */
+int layer_add_iothread(struct layer *l, const char *name, struct error *err);
+
+/* [io] Carries out what a command line says: -blockdev, -drive, -device, -object (model/cmdline.h).
+ * Errors: QEMU's texts. */
+int layer_command_line(struct layer *l, int argc, char **argv, struct error *err);
+
+/* Where warnings go, one or more lines without the last newline. */
+void layer_on_warning(struct layer *l, void (*fn)(void *opaque, const char *text), void *opaque);
+
 /* A node that is open and not closing; NULL when there is none. */
 struct node *layer_find_node(const struct layer *l, const char *name);
 /* The node of a block device (the medium of a backend) or of that name; either may be NULL, as in
@@ -49,6 +70,12 @@ struct node *layer_lookup(const struct layer *l, const char *device, const char 
                           struct error *err);
 const char *layer_node_name(const struct node *n);
 struct backend *layer_find_backend(const struct layer *l, const char *name);
+
+/* The graph as a drawing: appends a digraph in the DOT language of Graphviz.  Nodes are boxes in order
+ * of creation with name, driver and length; whoever else holds one is an ellipse.  An edge has its
+ * name and, in letters, what it uses and shares: r consistent-read, w write, u write-unchanged, s
+ * resize.  What is frozen is red and bold. */
+void layer_draw(const struct layer *l, struct strbuf *out);
 
 /* The arguments of a command as a schema type, or NULL for an unknown command.  *known says whether
  * the command exists (one without arguments has none). */

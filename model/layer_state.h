@@ -2,16 +2,31 @@
 #ifndef MODEL_LAYER_STATE_H
 #define MODEL_LAYER_STATE_H
 
+#include "model/inspect.h"
+#include "model/export.h"
 #include "model/layer.h"
 #include "model/node.h"
 #include "model/qmp/command.h"
+
+/* Linked nodes by name (model/layer_names.c). */
+struct node_names {
+    struct node **buckets;
+    size_t cap, len;
+};
 
 struct layer {
     struct sim *sim;
     struct host *host;
     const struct blk_driver *const *drivers;
     struct node *nodes, *nodes_tail;         /* In order of creation. */
+    struct node_names names;
     struct backend *backends, *backends_tail;
+    struct device *devices, *devices_tail;   /* In order of creation. */
+    uint32_t anonymous_devices, scsi_buses;  /* Named by their number so far. */
+    struct machine *machine;
+    struct throttle_group *throttle_groups;  /* The newest first. */
+    struct object *objects, *objects_tail;   /* In order of creation. */
+    struct exports exports;                  /* model/export.h */
     uint32_t auto_names;                     /* "#block000" and up. */
     uint64_t marks;                          /* Graph walks so far. */
     uint64_t pad_bytes;                      /* Memory of padded requests (model/io_pad.c). */
@@ -25,12 +40,35 @@ struct layer {
     struct qmp_session *session;             /* Whose command runs; NULL: none. */
     struct qmp_session text_session;         /* Of layer_qmp_text. */
     struct layer_hooks hooks;
+    struct event_limit *event_limits;        /* Of events that were told within a second. */
     void (*event)(void *opaque, const json_t *event);
     void *event_opaque;
+    struct graph_watch watch;
+    void (*warning)(void *opaque, const char *text);
+    void *warning_opaque;
+    struct drive_place *drives;              /* Where -drive has put drives (model/drive.c). */
+    unsigned temporaries;                    /* Names of temporary files so far. */
 };
 
 /* Emits a QMP event; data is stolen, may be NULL. */
 void layer_emit(struct layer *l, const char *name, json_t *data);
+
+/* A warning, as QEMU writes it to stderr: to the trace, and to whoever listens. */
+void layer_warn(struct layer *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Tells an event to whoever listens, now. */
+void layer_deliver(struct layer *l, const json_t *event);
+/* [ctl] Whether an event of that kind was told just now, and this one is kept for later
+ * (model/event_limit.c). */
+bool event_limit_hold(struct layer *l, json_t *event);
+void event_limit_fini(struct layer *l);
+
+/* Checked: no node has the name of the one that is added. */
+void layer_names_add(struct layer *l, struct node *n);
+void layer_names_remove(struct layer *l, struct node *n);
+/* The linked node of that name, or NULL. */
+struct node *layer_names_find(const struct layer *l, const char *name);
+void layer_names_fini(struct layer *l);
 
 /* Whether a node has that name, one that layer_find_node does not show included. */
 bool layer_name_taken(const struct layer *l, const char *name);

@@ -6,8 +6,8 @@
  *   node_unref (last): closing -> wait idle -> flush -> driver's close -> children detached
  *                      -> unlinked, freed
  *
- * A format settles when its first child is open, all others before they open theirs: QEMU's order,
- * which shows in the order of nodes and in which of several errors is told.
+ * What stands on a child "file" settles when that is open, all others before they open theirs:
+ * QEMU's order, which shows in the order of nodes and in which of several errors is told.
  *
  * A node that is not open yet, or closing, stands in the layer's list and has its name, but nobody
  * can find it (node_is_usable).
@@ -32,6 +32,7 @@ static void link_node(struct node *n)
     n->prev = l->nodes_tail;
     *(l->nodes_tail ? &l->nodes_tail->next : &l->nodes) = n;
     l->nodes_tail = n;
+    layer_names_add(l, n);
     sim_trace_text(n->sim, TRACE_GRAPH, "add %s %s", n->name, n->drv->name);
 }
 
@@ -40,6 +41,7 @@ static void unlink_node(struct node *n)
     struct layer *l = n->layer;
     *(n->prev ? &n->prev->next : &l->nodes) = n->next;
     *(n->next ? &n->next->prev : &l->nodes_tail) = n->prev;
+    layer_names_remove(l, n);
     sim_trace_text(n->sim, TRACE_GRAPH, "remove %s", n->name);
 }
 
@@ -57,6 +59,7 @@ static void node_free(struct node *n)
     json_decref(n->options);
     free(n->backing_file);
     free(n->backing_format);
+    free(n->backing_auto);
     free(n->state);
     free(n);
 }
@@ -163,18 +166,44 @@ static int settle(struct node *n, struct error *err)
     return 0;
 }
 
-/* An empty object or list sets nothing that a driver could take note of. */
-static int refuse_empty_options(const struct node *n, struct error *err)
+/* What stands on a child "file" opens that first and settles then; all others settle first. */
+static bool opens_file_first(const struct blk_driver *drv)
+{
+    return drv->children && strcmp(drv->children[0].name, "file") == 0;
+}
+
+/* A driver that QEMU counts among the protocols: it has a prefix for file names. */
+static bool is_protocol(const struct blk_driver *drv)
+{
+    return (drv->traits & DRV_PROTOCOL) || ((drv->traits & DRV_FILTER) && !opens_file_first(drv));
+}
+
+static bool has_option(const struct schema_member *m, const char *name)
+{
+    while (m && m->name && strcmp(m->name, name) != 0) {
+        m++;
+    }
+    return m && m->name;
+}
+
+/* An empty object or list sets nothing that a driver could take note of; and options of a node that
+ * is opened by name have not been checked before. */
+static int refuse_unused_options(const struct node *n, struct error *err)
 {
     const char *name;
     json_t *value;
     json_object_foreach(n->options, name, value) {
-        if ((json_is_object(value) && json_object_size(value) == 0) ||
+        bool known = has_option(schema_blockdev_options.members, name) ||
+                     has_option(n->drv->options, name);
+        if (!known && (strcmp(name, "backing") == 0 || strncmp(name, "backing.", 8) == 0)) {
+            return error_set(err, -EINVAL, "Driver doesn't support backing files");
+        }
+        if (!known || (json_is_object(value) && json_object_size(value) == 0) ||
             (json_is_array(value) && json_array_size(value) == 0)) {
             return error_set(err, -EINVAL,
-                             n->drv->traits & DRV_FORMAT
-                                 ? "Block format '%s' does not support the option '%s'"
-                                 : "Block protocol '%s' doesn't support the option '%s'",
+                             is_protocol(n->drv)
+                                 ? "Block protocol '%s' doesn't support the option '%s'"
+                                 : "Block format '%s' does not support the option '%s'",
                              n->drv->name, name);
         }
     }
@@ -203,52 +232,71 @@ static struct node *node_new(struct layer *l, const struct blk_driver *drv, cons
 static int attach_inherited(struct node *n, struct node *child, const char *name, uint32_t roles,
                             struct child **out, struct error *err);
 
-/* The backing file that the image's header names, opened as far as the options say nothing else. */
-static int open_named_backing(struct node *n, struct error *err)
+/* Opens the backing file with what the options say of it; the rest comes from the image's header. */
+static int open_backing_by_name(struct node *n, const json_t *given, struct error *err)
 {
-    char *own = node_filename(n);
-    char *name = name_combine(own, n->backing_file);
-    json_t *options = json_object();
-    if (n->backing_format) {
-        json_object_set_new(options, "driver", json_string(n->backing_format));
+    json_t *options = given ? json_deep_copy(given) : json_object();
+    const json_t *file = json_object_get(options, "file");
+    bool named = json_object_get(options, "file.filename") || json_object_get(file, "filename");
+    char *name = NULL;
+    int ret = 0;
+    if (!named && n->backing_file) {
+        ret = node_backing_path(n, &name, err);
     }
-    struct node *child;
-    struct child *edge;
-    int ret = node_open_name(n->layer, name, options, n, ROLE_COW, &child, err);
+    if (ret == 0) {
+        struct node *child;
+        struct child *edge;
+        if (n->backing_format && !json_object_get(options, "driver")) {
+            json_object_set_new(options, "driver", json_string(n->backing_format));
+        }
+        ret = node_open_name(n->layer, name, options, n, ROLE_COW, &child, err);
+        if (ret == 0) {
+            ret = attach_inherited(n, child, "backing", ROLE_COW, &edge, err);
+        }
+        if (ret == 0 && !given) {
+            n->backing_auto = node_filename(edge->node);
+        }
+        if (ret < 0) {
+            error_prefix(err, "Could not open backing file: ");
+        }
+    }
     json_decref(options);
     free(name);
-    free(own);
-    return ret < 0 ? ret : attach_inherited(n, child, "backing", ROLE_COW, &edge, err);
+    return ret;
 }
 
 static int open_backing(struct node *n, struct error *err)
 {
     const json_t *value = json_object_get(n->options, "backing");
+    const char *name = json_string_value(value);
     struct child *edge;
-    int ret = 0;
+    if (name && !*name) {
+        node_warn(n, "warning: Use of \"backing\": \"\" is deprecated; use \"backing\": null instead");
+        json_object_set_new(n->options, "backing", json_null());
+        return 0;
+    }
     if (json_is_null(value) || (!value && (!n->backing_file || !*n->backing_file))) {
         return 0;
     }
-    if (value) {
-        ret = node_open_child_value(n, value, "backing", ROLE_COW, &edge, err);
-    } else {
-        ret = open_named_backing(n, err);
+    if (!name) {
+        return open_backing_by_name(n, value, err);
     }
+    int ret = node_open_child_value(n, value, "backing", ROLE_COW, &edge, err);
     if (ret < 0) {
         error_prefix(err, "Could not open backing file: ");
     }
     return ret;
 }
 
-static int open_driver(struct node *n, const struct opts *o, struct node *parent, uint32_t roles,
-                       struct error *err)
+static int open_driver(struct node *n, const struct opts *o, const struct node *parent,
+                       uint32_t roles, struct error *err)
 {
     node_flags_read(o, parent ? &parent->flags : NULL, roles, &n->flags);
     n->nesting = parent ? parent->nesting + 1 : 0;
     if (n->nesting >= NODE_HEIGHT_MAX) {
         return error_set(err, -ELOOP, "Block graph is more than %d levels deep", NODE_HEIGHT_MAX);
     }
-    int ret = n->drv->traits & DRV_FORMAT ? 0 : settle(n, err);
+    int ret = opens_file_first(n->drv) ? 0 : settle(n, err);
     if (ret == 0) {
         ret = n->drv->open(n, o, err);
     }
@@ -269,7 +317,7 @@ static int open_driver(struct node *n, const struct opts *o, struct node *parent
     if (n->drv->traits & DRV_BACKING) {
         ret = open_backing(n, err);
     }
-    return ret < 0 ? ret : refuse_empty_options(n, err);
+    return ret < 0 ? ret : refuse_unused_options(n, err);
 }
 
 /* Undoes what a node that could not be opened has got to. */
@@ -287,8 +335,8 @@ static void open_failed(struct node *n)
     node_free(n);
 }
 
-int node_open(struct layer *l, const json_t *options, struct node *parent, uint32_t roles,
-              struct node **out, struct error *err)
+int node_open_how(struct layer *l, const json_t *options, const struct node *parent,
+                  uint32_t roles, struct node_how how, struct node **out, struct error *err)
 {
     const char *driver = json_string_value(json_object_get(options, "driver"));
     const struct blk_driver *drv = driver ? layer_driver(l, driver) : NULL;
@@ -296,6 +344,7 @@ int node_open(struct layer *l, const json_t *options, struct node *parent, uint3
         return error_set(err, -ENOENT, "Unknown driver '%s'", driver ? driver : "");
     }
     struct node *n = node_new(l, drv, options);
+    n->how = how;
     struct opts o = { .values = n->options, .members = drv->options };
     int ret = open_driver(n, &o, parent, roles, err);
     if (ret < 0) {
@@ -304,6 +353,13 @@ int node_open(struct layer *l, const json_t *options, struct node *parent, uint3
     }
     *out = n;
     return 0;
+}
+
+int node_open(struct layer *l, const json_t *options, struct node *parent, uint32_t roles,
+              struct node **out, struct error *err)
+{
+    struct node_how how = { .by_name = false };
+    return node_open_how(l, options, parent, roles, how, out, err);
 }
 
 static int attach_opened(struct node *n, struct node *child, const char *name, uint32_t roles,
@@ -350,7 +406,9 @@ int node_open_child_value(struct node *n, const json_t *value, const char *name,
     if (json_is_string(value)) {
         return attach_named(n, json_string_value(value), name, roles, out, err);
     }
-    int ret = node_open(n->layer, value, n, roles, &child, err);
+    int ret = n->how.by_name
+                  ? node_open_name(n->layer, NULL, (json_t *)(uintptr_t)value, n, roles, &child, err)
+                  : node_open(n->layer, value, n, roles, &child, err);
     return ret < 0 ? ret : attach_inherited(n, child, name, roles, out, err);
 }
 
@@ -372,6 +430,8 @@ void node_set_backing_name(struct node *n, const char *file, const char *format)
 {
     free(n->backing_file);
     free(n->backing_format);
+    free(n->backing_auto);
+    n->backing_auto = NULL;
     n->backing_file = file && *file ? mem_strdup(file) : NULL;
     n->backing_format = format && *format ? mem_strdup(format) : NULL;
 }
@@ -426,7 +486,7 @@ void node_refresh_limits(struct node *n)
             l.max_transfer = min_non_zero(l.max_transfer, below->max_transfer);
         }
         if ((c->roles & ROLE_FILTERED) && (n->drv->traits & DRV_FILTER)) {
-            l.write_flags = below->write_flags;
+            l.write_flags = below->write_flags & ~(uint32_t)IO_COMPRESSED; /* Drivers say so. */
             l.zero_flags = below->zero_flags;
         }
     }

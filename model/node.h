@@ -74,6 +74,13 @@ struct tracked {
     struct co_queue waiters;
 };
 
+/* How a node came to be: what the options themselves do not say (model/open.c). */
+struct node_how {
+    bool by_name;  /* Children's options are not checked yet: they are opened by name too. */
+    bool protocol; /* Opened as a protocol: of what it filters no format is looked for. */
+    bool probed;   /* The format was found out from the image. */
+};
+
 struct node {
     struct layer *layer;
     struct sim *sim;
@@ -85,14 +92,18 @@ struct node {
     struct child *children; /* In order of attachment. */
     struct child *parents;
     uint32_t refs;
+    uint32_t held;         /* Those of changes that may still be taken back. */
     bool monitor_owned;
     struct node_flags flags;       /* In force. */
     const struct node_flags *next_flags; /* While a proposal gives it others; else NULL. */
     char *backing_file;    /* As its image's header has it, NULL: none; and */
     char *backing_format;  /* its format there; NULL: not said. */
+    char *backing_auto;    /* Name of the backing node that was opened for it; NULL: none was. */
     bool implicit;         /* A filter that a job put in and nobody named: queries skip it. */
     bool copy_on_read;     /* Reads of what only lies below are kept here (-drive copy-on-read). */
     struct node *inherits; /* The parent that opened it inline and whose options it takes, or NULL. */
+    uint8_t unsaid;        /* Flags that the last reopen left out: they pass nothing on (reopen_queue.c). */
+    struct node_how how;
     bool open;             /* The driver's open succeeded. */
     bool closing;          /* The last reference is gone, or it could not be opened. */
     bool linked;           /* In the layer's list. */
@@ -124,6 +135,7 @@ struct node {
     uint64_t started;      /* Requests of parents that are no nodes so far. */
     uint64_t mark;         /* Graph walks: the last walk that saw it. */
     struct node *prev, *next; /* In layer->nodes, in order of creation. */
+    struct node *name_next;   /* In layer->names. */
 };
 
 /* Whether others may find it and attach to it. */
@@ -142,6 +154,11 @@ static inline void *node_state(const struct node *n)
  * the caller's.  Errors: QEMU's texts; nothing stays behind. */
 int node_open(struct layer *l, const json_t *options, struct node *parent, uint32_t roles,
               struct node **out, struct error *err);
+
+/* [io] The same from options that model/open.c made: typed, but for what the driver does not know,
+ * which is refused when it is open.  parent may be a stand-in that only has flags. */
+int node_open_how(struct layer *l, const json_t *options, const struct node *parent,
+                  uint32_t roles, struct node_how how, struct node **out, struct error *err);
 
 /* [io] For a driver's open: resolves option desc->name (a reference or inline options) and
  * attaches it.  When it is not given: an error if required, else *out = NULL and 0. */
@@ -183,6 +200,9 @@ struct host *node_host(const struct node *n);
 /* Emits a QMP event; data is stolen (may be NULL). */
 void node_emit_event(struct node *n, const char *name, json_t *data);
 
+/* A warning, as QEMU writes it to stderr. */
+void node_warn(struct node *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* The flags that a proposal gives n, or those in force: for what is asked of a proposal. */
 static inline const struct node_flags *node_flags_next(const struct node *n)
 {
@@ -202,10 +222,16 @@ struct child *node_backing(const struct node *n);
  * are copied; file "" or NULL: none; format NULL: not said. */
 void node_set_backing_name(struct node *n, const char *file, const char *format);
 
+/* The name of the block device that has it as its medium, or its own. */
+const char *node_device_or_name(const struct node *n);
+
 /* What the driver says of its image, or that of the child it stands for.  -ENOTSUP: nothing. */
 int node_info(const struct node *n, struct driver_info *info);
 
 /* The plain file name of a node, or "json:{...}": query results (model/filename.c). New string. */
 char *node_filename(const struct node *n);
+/* The name of the backing file that n's header has, relative to n's own folder, in a new string.
+ * Errors: n has none ("Cannot generate a base directory for quorum nodes"). */
+int node_backing_path(const struct node *n, char **out, struct error *err);
 
 #endif

@@ -12,9 +12,14 @@
 #include "model/driver.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct layer;
 struct node;
+
+/* A name that is parsed for its protocol, among options: for a driver's parse_filename, where a
+ * child is named as the node itself was ("blkdebug:CONFIG:IMAGE"). */
+#define OPEN_NAME_KEY "x-filename"
 
 /* [io] Opens filename (may be NULL) with options (nested or with dotted keys, values as text or
  * typed; may be NULL) as QEMU's bdrv_open does for -drive, backing files and snapshots: json: and
@@ -23,6 +28,10 @@ struct node;
  * the first wrong one is named.  The reference is the caller's. */
 int node_open_name(struct layer *l, const char *filename, json_t *options, struct node *parent,
                    uint32_t roles, struct node **out, struct error *err);
+
+/* Whether these first bytes are what n's format would be probed from: raw that was probed lets the
+ * guest write nothing that would be taken for another format the next time. */
+bool open_head_is_same(const struct node *n, const uint8_t *head, size_t size);
 
 /* The name in full: backing relative to the image that names it, unless it is absolute or has a
  * protocol (QEMU's path_combine).  New string. */

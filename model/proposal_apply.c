@@ -156,10 +156,21 @@ static void tell_new_length(struct child *c, int64_t old_length)
     }
 }
 
+static void tell_change(const struct child *c, const struct node *to)
+{
+    const struct graph_watch *watch = &c->node->layer->watch;
+    if (watch->edge_changes) {
+        watch->edge_changes(watch->opaque, c, to);
+    }
+}
+
 static void apply_edge(struct edge_change *e, struct edge_note *note)
 {
     struct child *c = e->c;
     *note = (struct edge_note){ .c = c, .from = c->node, .to = e->to, .perm = c->perm };
+    if (note->from) {
+        tell_change(c, note->to);
+    }
     c->perm = e->perm;
     if (note->from == note->to) {
         return;
@@ -168,6 +179,7 @@ static void apply_edge(struct edge_change *e, struct edge_note *note)
         append_child_edge(c);
     }
     if (note->from) {
+        note->from->held++; /* Its reference is the note's from now on. */
         note->before_in_parents = edge_leaves(c, note->from);
         note->inherited = c->parent && note->from->inherits == c->parent;
         if (note->inherited) {
@@ -188,16 +200,21 @@ static void apply_edge(struct edge_change *e, struct edge_note *note)
 static void undo_edge(const struct edge_note *note)
 {
     struct child *c = note->c;
+    if (note->to) {
+        tell_change(c, note->from);
+    }
     c->perm = note->perm;
     if (note->from == note->to) {
         return;
     }
     if (note->to) {
+        note->to->held++;
         edge_leaves(c, note->to);
     } else if (c->parent) {
         link_child_edge(c, note->before_in_children);
     }
     if (note->from) {
+        note->from->held--;
         edge_arrives(c, note->from, note->before_in_parents);
         note->from->inherits = note->inherited ? c->parent : note->from->inherits;
     } else if (c->parent) {
@@ -245,6 +262,14 @@ static void note_undo(void *opaque)
     refresh_lifted(note);
 }
 
+/* Lets go of a reference of the note. */
+static void let_go(struct node *n)
+{
+    CHECK(n->held > 0);
+    n->held--;
+    node_unref(n);
+}
+
 static void edge_free(struct child *c)
 {
     CHECK(!c->change && !c->blocker && !c->quiet && !c->covers);
@@ -266,11 +291,11 @@ static void note_clean(void *opaque)
             edge_free(e->c);
         }
         if (gone) {
-            node_unref(gone);
+            let_go(gone);
         }
     }
     for (size_t i = 0; i < note->lifted_len; i++) {
-        node_unref(note->lifted[i]);
+        let_go(note->lifted[i]);
     }
     free(note->edges);
     free(note->nodes);
@@ -310,6 +335,7 @@ void proposal_commit(struct proposal *p, struct txn *txn)
     for (size_t i = 0; i < p->lifted.len; i++) {
         if (p->lifted.at[i]->open && !p->lifted.at[i]->closing) {
             note->lifted[note->lifted_len++] = node_ref(p->lifted.at[i]);
+            p->lifted.at[i]->held++;
         }
     }
     apply_nodes(p, note);

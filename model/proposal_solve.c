@@ -242,7 +242,11 @@ static int check_node(const struct node *n, struct perm_pair cum, struct error *
 {
     const struct node_flags *flags = node_flags_next(n);
     if ((cum.used & (PERM_WRITE | PERM_WRITE_UNCHANGED)) && flags->read_only) {
-        return error_set(err, -EPERM, "Block node is read-only");
+        return n->flags.read_only
+                   ? error_set(err, -EPERM, "Block node is read-only")
+                   : error_set(err, -EPERM,
+                               "Read-only block node '%s' cannot support read-write users",
+                               n->name);
     }
     /* A write in the last block would be padded beyond the end. */
     if ((cum.used & PERM_WRITE) && !(cum.used & PERM_RESIZE) &&

@@ -13,6 +13,7 @@
 #include "base/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct layer;
 struct node;

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "model/driver.h"
+#include "model/object.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -133,12 +134,21 @@ static int check_integer(const struct check *c, const struct schema_type *type,
     return 0;
 }
 
-/* A QEMU driver that is not among ours is told from a word that is none. */
+/* A driver or object type of QEMU that is not among ours is told from a word that is none. */
 static int fail_enum(const struct check *c, const struct schema_type *type, const struct place *at,
                      const char *text)
 {
     if (type == schema_blockdev_options.members[0].type && schema_driver_is_known(text)) {
         return error_set(c->err, -EINVAL, "Driver '%s' is not available in blksim", text);
+    }
+    if (type == schema_object_options.members[0].type && object_type_is_known(text)) {
+        return error_set(c->err, -EINVAL, "Object type '%s' is not available in blksim", text);
+    }
+    for (size_t i = 0; type->elsewhere && type->elsewhere[i]; i++) {
+        if (!strcmp(type->elsewhere[i], text)) {
+            return error_set(c->err, -EINVAL, "Parameter '%s': '%s' is not available in blksim",
+                             place_name(at), text);
+        }
     }
     return error_set(c->err, -EINVAL, "Parameter '%s' does not accept value '%s'", place_name(at),
                      text);

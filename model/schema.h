@@ -38,6 +38,8 @@ struct schema_type;
 enum schema_member_flags {
     MEMBER_OPTIONAL = 1 << 0,
     MEMBER_MUTABLE = 1 << 1, /* Driver options: may change in blockdev-reopen. */
+    MEMBER_NO_RESET = 1 << 3, /* With MEMBER_MUTABLE: once given it may change, not be left out. */
+    MEMBER_FINAL = 1 << 4,    /* A node that was given it cannot be reopened at all. */
     MEMBER_HOW = 1 << 2,     /* Driver options: says how the image is used, not what it is, so it
                               * is left out of "json:" names. */
 };
@@ -62,6 +64,8 @@ struct schema_type {
      * branch at all are not in its enum. */
     const struct schema_member *(*branch)(const struct blk_driver *const *drivers,
                                           const char *value);
+    /* ENUM: values of QEMU's that are not to be had here, and are refused as such; ends with NULL. */
+    const char *const *elsewhere;
     /* ENUM whose values are not known until run time: the i-th, NULL after the last. */
     const char *(*value_at)(const struct blk_driver *const *drivers, size_t i);
 };

@@ -1,41 +1,47 @@
 /* SPDX-License-Identifier: MIT */
-/* The graph is consistent: edges, references, requests and permissions of a layer at rest.
+/* The graph is consistent in itself.
  *
- * Use: the runner calls `quiesce` after each statement and each run or wait.
+ * Use: looked at at each quiescent point, after commands that were refused as well.
  *
- * Invariants checked:
- *   (1) node names are unique and the counts of a view are the lengths of its lists;
- *   (2) each edge from a node stands once in its child's list of parents, and the other way round;
- *   (3) edges lead to nodes of the layer, and no path leads back to its start;
- *   (4) a node's references are its parents' edges and the monitor's: not fewer ever, not more when
- *       the world is at rest (a coroutine under way may hold one for a while);
- *   (5) a node with no request in flight tracks none;
- *   (6) what one parent uses, every other parent shares.
+ * Invariants that are checked:
+ *   1. names and ids of nodes and edges are unique, lists are linked both ways
+ *   2. an edge stands once among its parent's children and once among its child's parents; a
+ *      parent's edges are in the order in which they were made
+ *   3. no cycle; a node's height is one more than that of its highest child, below HEIGHT_MAX
+ *   4. a node has one reference for each edge to it, one for the monitor, and those of changes that
+ *      have not ended; nothing else when the world is at rest
+ *   5. a node inherits options from one of its parents; both ends of an edge are of one iothread
+ *   6. backing links have a blocker on what they lead to, other edges have none
+ *   7. requests that a node tracks are in flight on it
+ * All of it is linear in nodes and edges.
  */
 #include "base/check.h"
 #include "base/mem.h"
 #include "oracles/oracle.h"
+#include "oracles/snapshot.h"
 #include "sim/sim.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A node of the snapshot that a check works on. */
-struct graph_node {
-    struct node_view view;
-    uint8_t colour; /* Depth-first search: 0 new, 1 on the path, 2 done. */
-    size_t next;    /* Child to visit next. */
-    size_t from;    /* Node from which the search came. */
+enum { HEIGHT_MAX = 1024 };
+
+/* Depth-first search. */
+struct graph_visit {
+    uint8_t colour; /* 0 new, 1 on the path, 2 done. */
+    uint32_t next;  /* Child to visit next. */
+    uint32_t from;  /* Node from which the search came. */
 };
 
 struct graph {
     struct oracle *o;
-    struct graph_node *nodes;
-    size_t len, cap;
+    const struct snapshot *s;
+    struct graph_visit *visits;
+    uint32_t visits_cap;
+    uint8_t *seen; /* How often an edge of s->downs was found among parents, at most 2. */
+    uint32_t seen_cap;
 };
-
-#define NOT_FOUND SIZE_MAX
 
 static void *graph_create(struct oracle *o)
 {
@@ -47,200 +53,199 @@ static void *graph_create(struct oracle *o)
 static void graph_destroy(void *state)
 {
     struct graph *g = state;
-    free(g->nodes);
+    free(g->visits);
+    free(g->seen);
     free(g);
 }
 
-static size_t graph_index(const struct graph *g, const struct node *n)
+static const char *label(const struct graph *g, const struct node *n)
 {
-    for (size_t i = 0; i < g->len; i++) {
-        if (g->nodes[i].view.node == n) {
-            return i;
+    return snapshot_label(g->s, n);
+}
+
+/* ---- Lists ---- */
+
+static void check_node_list(struct graph *g)
+{
+    const struct snapshot *s = g->s;
+    for (uint32_t i = 0; i < s->len; i++) {
+        const struct node_view *v = &s->nodes[i].v;
+        const struct node *before = i > 0 ? s->nodes[i - 1].v.node : NULL;
+        uint32_t first = snapshot_name(s, v->name);
+        if (first != i) {
+            oracle_fail(g->o, "name", "two nodes are named '%s'", v->name);
+        }
+        if (inspect_prev(v->node) != before) {
+            oracle_fail(g->o, "list", "node '%s' is not linked to the node before it", v->name);
         }
     }
-    return NOT_FOUND;
 }
 
-static const char *graph_name(const struct graph *g, const struct node *n)
+static void check_children(struct graph *g, const struct snap_node *n)
 {
-    size_t i = n ? graph_index(g, n) : NOT_FOUND;
-    return i == NOT_FOUND ? "(no node of the layer)" : g->nodes[i].view.name;
-}
-
-static void graph_snapshot(struct graph *g, const struct layer *l)
-{
-    struct node_view view;
-    g->len = 0;
-    while (inspect_node(l, g->len, &view)) {
-        if (g->len == g->cap) {
-            g->cap = g->cap ? g->cap * 2 : 16;
-            g->nodes = mem_resize(g->nodes, g->cap * sizeof(*g->nodes));
+    const struct snapshot *s = g->s;
+    for (uint32_t i = n->down; i < n->down + n->downs; i++) {
+        const struct snap_edge *e = &s->downs[i];
+        if (e->v.parent != n->v.node) {
+            oracle_fail(g->o, "edge", "edge '%s' in the list of node '%s' says its parent is '%s'",
+                        e->v.name, n->v.name, label(g, e->v.parent));
+        } else if (e->child == SNAP_NONE) {
+            oracle_fail(g->o, "edge", "edge '%s' of node '%s' leads to no node of the layer",
+                        e->v.name, n->v.name);
+        } else if (snapshot_edge(s, e->v.id) != i) {
+            oracle_fail(g->o, "edge", "edge %s -%s-> %s stands twice among children", n->v.name,
+                        e->v.name, label(g, e->v.child));
+        } else if (i > n->down && s->downs[i - 1].v.id >= e->v.id) {
+            oracle_fail(g->o, "order", "edge '%s' of node '%s' stands behind the newer edge '%s'",
+                        e->v.name, n->v.name, s->downs[i - 1].v.name);
         }
-        g->nodes[g->len++] = (struct graph_node){ .view = view };
     }
 }
 
-static void check_names(struct graph *g)
+static void check_parents(struct graph *g, const struct snap_node *n)
 {
-    for (size_t i = 0; i < g->len; i++) {
-        CHECK(g->nodes[i].view.name != NULL);
-        for (size_t k = i + 1; k < g->len; k++) {
-            if (strcmp(g->nodes[i].view.name, g->nodes[k].view.name) == 0) {
-                oracle_fail(g->o, "name", "two nodes are named '%s'", g->nodes[i].view.name);
+    const struct snapshot *s = g->s;
+    for (uint32_t i = n->up; i < n->up + n->ups; i++) {
+        const struct snap_edge *e = &s->ups[i];
+        if (e->v.child != n->v.node) {
+            oracle_fail(g->o, "edge", "edge '%s' among the parents of node '%s' leads to '%s'",
+                        e->v.name, n->v.name, label(g, e->v.child));
+        } else if (e->v.parent && e->parent == SNAP_NONE) {
+            oracle_fail(g->o, "edge", "edge '%s' to node '%s' comes from no node of the layer",
+                        e->v.name, n->v.name);
+        } else if (e->v.parent) {
+            uint32_t down = snapshot_edge(s, e->v.id);
+            if (down == SNAP_NONE || s->downs[down].v.parent != e->v.parent) {
+                oracle_fail(g->o, "edge",
+                            "edge %s -%s-> %s stands among the child's parents and not among the "
+                            "parent's children",
+                            label(g, e->v.parent), e->v.name, n->v.name);
+            } else {
+                g->seen[down] = (uint8_t)MIN(2, g->seen[down] + 1);
             }
         }
     }
 }
 
-/* How often an edge parent -name-> child stands in the parent's list of children. */
-static size_t count_down(const struct node *parent, const struct node *child, const char *name)
+/* After check_parents of all nodes. */
+static void check_both_ways(struct graph *g)
 {
-    struct edge_view e;
-    size_t n = 0;
-    for (size_t i = 0; inspect_child(parent, i, &e); i++) {
-        n += e.child == child && strcmp(e.name, name) == 0;
-    }
-    return n;
-}
-
-/* The same in the child's list of parents. */
-static size_t count_up(const struct node *parent, const struct node *child, const char *name)
-{
-    struct edge_view e;
-    size_t n = 0;
-    for (size_t i = 0; inspect_parent(child, i, &e); i++) {
-        n += e.parent == parent && strcmp(e.name, name) == 0;
-    }
-    return n;
-}
-
-static void check_children(struct graph *g, const struct node_view *v)
-{
-    struct edge_view e;
-    size_t n = 0;
-    for (; inspect_child(v->node, n, &e); n++) {
-        if (e.parent != v->node) {
-            oracle_fail(g->o, "edge", "edge '%s' in the list of node '%s' says its parent is '%s'",
-                        e.name, v->name, graph_name(g, e.parent));
-            continue;
-        }
-        if (graph_index(g, e.child) == NOT_FOUND) {
-            oracle_fail(g->o, "edge", "edge '%s' of node '%s' leads to no node of the layer",
-                        e.name, v->name);
-            continue;
-        }
-        size_t down = count_down(v->node, e.child, e.name);
-        size_t up = count_up(v->node, e.child, e.name);
-        if (down != up || !e.in_child_list) {
+    for (uint32_t i = 0; i < g->s->downs_len; i++) {
+        const struct snap_edge *e = &g->s->downs[i];
+        if (g->seen[i] != 1 && e->child != SNAP_NONE) {
             oracle_fail(g->o, "edge",
-                        "edge %s -%s-> %s stands %zu time(s) among the parent's children and %zu "
-                        "time(s) among the child's parents",
-                        v->name, e.name, graph_name(g, e.child), down, up);
+                        "edge %s -%s-> %s stands once among the parent's children and %s among "
+                        "the child's parents",
+                        label(g, e->v.parent), e->v.name, label(g, e->v.child),
+                        g->seen[i] ? "more than once" : "not at all");
         }
-    }
-    if (n != v->children) {
-        oracle_fail(g->o, "edge", "node '%s' counts %" PRIu32 " children and lists %zu", v->name,
-                    v->children, n);
     }
 }
 
-static void check_parents(struct graph *g, const struct node_view *v)
-{
-    struct edge_view e;
-    size_t n = 0;
-    for (; inspect_parent(v->node, n, &e); n++) {
-        if (e.child != v->node) {
-            oracle_fail(g->o, "edge", "edge '%s' among the parents of node '%s' leads to '%s'",
-                        e.name, v->name, graph_name(g, e.child));
-        } else if (e.parent && graph_index(g, e.parent) == NOT_FOUND) {
-            oracle_fail(g->o, "edge", "edge '%s' to node '%s' comes from no node of the layer",
-                        e.name, v->name);
-        } else if (e.parent && count_down(e.parent, v->node, e.name) == 0) {
-            oracle_fail(g->o, "edge",
-                        "edge %s -%s-> %s stands among the child's parents and not among the "
-                        "parent's children",
-                        graph_name(g, e.parent), e.name, v->name);
-        }
-    }
-    if (n != v->parents) {
-        oracle_fail(g->o, "edge", "node '%s' counts %" PRIu32 " parents and lists %zu", v->name,
-                    v->parents, n);
-    }
-}
+/* ---- Cycles and heights ---- */
 
 /* Names the cycle that closes with an edge from node i to node `to`. */
-static void report_cycle(struct graph *g, size_t i, size_t to)
+static void report_cycle(struct graph *g, uint32_t i, uint32_t to)
 {
     struct strbuf path = { 0 };
-    strbuf_puts(&path, g->nodes[to].view.name);
+    strbuf_puts(&path, g->s->nodes[to].v.name);
     while (i != to) {
-        strbuf_printf(&path, " <- %s", g->nodes[i].view.name);
-        i = g->nodes[i].from;
-        CHECK(i != NOT_FOUND);
+        strbuf_printf(&path, " <- %s", g->s->nodes[i].v.name);
+        i = g->visits[i].from;
+        CHECK(i != SNAP_NONE);
     }
-    strbuf_printf(&path, " <- %s", g->nodes[to].view.name);
+    strbuf_printf(&path, " <- %s", g->s->nodes[to].v.name);
     oracle_fail(g->o, "cycle", "the graph has a cycle: %s", strbuf_str(&path));
     strbuf_free(&path);
 }
 
-static void check_acyclic(struct graph *g)
+/* Visits what can be reached from a node.  False: a cycle was reported. */
+static bool visit_from(struct graph *g, uint32_t start)
 {
-    for (size_t start = 0; start < g->len; start++) {
-        if (g->nodes[start].colour) {
+    const struct snapshot *s = g->s;
+    g->visits[start].from = SNAP_NONE;
+    g->visits[start].colour = 1;
+    for (uint32_t at = start; at != SNAP_NONE;) {
+        struct graph_visit *v = &g->visits[at];
+        const struct snap_node *n = &s->nodes[at];
+        if (v->next == n->downs) {
+            v->colour = 2;
+            at = v->from;
             continue;
         }
-        g->nodes[start].from = NOT_FOUND;
-        g->nodes[start].colour = 1;
-        for (size_t at = start; at != NOT_FOUND;) {
-            struct graph_node *n = &g->nodes[at];
-            struct edge_view e;
-            if (!inspect_child(n->view.node, n->next++, &e)) {
-                n->colour = 2;
-                at = n->from;
-                continue;
-            }
-            size_t to = graph_index(g, e.child);
-            if (to == NOT_FOUND || g->nodes[to].colour == 2) {
-                continue;
-            }
-            if (g->nodes[to].colour == 1) {
-                report_cycle(g, at, to);
-                return;
-            }
-            g->nodes[to].colour = 1;
-            g->nodes[to].from = at;
-            at = to;
+        uint32_t to = s->downs[n->down + v->next++].child;
+        if (to == SNAP_NONE || g->visits[to].colour == 2) {
+            continue;
         }
+        if (g->visits[to].colour == 1) {
+            report_cycle(g, at, to);
+            return false;
+        }
+        g->visits[to].colour = 1;
+        g->visits[to].from = at;
+        at = to;
+    }
+    return true;
+}
+
+static bool check_acyclic(struct graph *g)
+{
+    bool good = true;
+    memset(g->visits, 0, g->s->len * sizeof(*g->visits));
+    for (uint32_t i = 0; i < g->s->len && good; i++) {
+        good = g->visits[i].colour != 0 || visit_from(g, i);
+    }
+    return good;
+}
+
+static void check_height(struct graph *g, const struct snap_node *n)
+{
+    uint32_t height = 0;
+    for (uint32_t i = n->down; i < n->down + n->downs; i++) {
+        uint32_t below = g->s->downs[i].child;
+        height = below == SNAP_NONE ? height : MAX(height, g->s->nodes[below].v.height + 1);
+    }
+    if (n->v.height != height) {
+        oracle_fail(g->o, "height",
+                    "node '%s' counts a height of %" PRIu32 ", its children make it %" PRIu32,
+                    n->v.name, n->v.height, height);
+    }
+    if (n->v.height >= HEIGHT_MAX) {
+        oracle_fail(g->o, "height", "node '%s' stands %" PRIu32 " levels high; %d are possible",
+                    n->v.name, n->v.height, HEIGHT_MAX - 1);
     }
 }
+
+/* ---- Nodes ---- */
 
 /* Nothing is under way that could hold a reference for a while. */
 static bool world_at_rest(const struct graph *g)
 {
-    const struct sim *s = g->o->sim;
-    if (!s || s->sched.live == 0) {
+    const struct sim *w = g->o->sim;
+    if (!w || w->sched.live == 0) {
         return true;
     }
-    if (s->sched.ready || clock_next(&s->clock)) {
+    if (w->sched.ready || clock_next(&w->clock) || inspect_is_busy(g->s->layer)) {
         return false;
     }
-    for (size_t i = 0; i < g->len; i++) {
-        if (g->nodes[i].view.in_flight) {
+    for (uint32_t i = 0; i < g->s->len; i++) {
+        if (g->s->nodes[i].v.in_flight) {
             return false;
         }
     }
     return true;
 }
 
-static void check_counts(struct graph *g, const struct node_view *v, bool at_rest)
+static void check_counts(struct graph *g, const struct snap_node *n, bool at_rest)
 {
-    uint32_t owed = v->parents + (v->monitor_owned ? 1 : 0);
+    const struct node_view *v = &n->v;
+    uint32_t owed = n->ups + (v->monitor_owned ? 1 : 0) + v->held;
     if (v->refs < owed || (at_rest && v->settled && v->refs != owed)) {
         oracle_fail(g->o, "refs",
-                    "node '%s' has %" PRIu32 " reference(s); %" PRIu32 " parent edge(s)%s ask for "
+                    "node '%s' has %" PRIu32 " reference(s); %" PRIu32 " parent edge(s)%s%s ask for "
                     "%" PRIu32,
-                    v->name, v->refs, v->parents, v->monitor_owned ? " and the monitor" : "",
-                    owed);
+                    v->name, v->refs, n->ups, v->monitor_owned ? " and the monitor" : "",
+                    v->held ? " and a change under way" : "", owed);
     }
     if (v->in_flight == 0 && v->tracked != 0) {
         oracle_fail(g->o, "tracked",
@@ -249,62 +254,89 @@ static void check_counts(struct graph *g, const struct node_view *v, bool at_res
     }
 }
 
-static void edge_label(const struct graph *g, const struct edge_view *e, struct strbuf *out)
+static void check_inherits(struct graph *g, const struct snap_node *n)
 {
-    if (e->parent) {
-        strbuf_printf(out, "'%s' of node '%s'", e->name, graph_name(g, e->parent));
-    } else {
-        strbuf_printf(out, "'%s' of a user outside the graph", e->name);
+    bool found = n->v.inherits == NULL;
+    for (uint32_t i = n->up; i < n->up + n->ups && !found; i++) {
+        found = g->s->ups[i].v.parent == n->v.inherits;
+    }
+    if (!found) {
+        oracle_fail(g->o, "inherits", "node '%s' takes options from '%s', which is no parent of it",
+                    n->v.name, label(g, n->v.inherits));
     }
 }
 
-static void check_perms(struct graph *g, const struct node_view *v)
-{
-    struct edge_view a, b;
-    for (size_t i = 0; inspect_parent(v->node, i, &a); i++) {
-        for (size_t k = 0; inspect_parent(v->node, k, &b); k++) {
-            if (i == k || (a.perm & ~b.shared) == 0) {
-                continue;
-            }
-            struct strbuf user = { 0 }, other = { 0 };
-            edge_label(g, &a, &user);
-            edge_label(g, &b, &other);
-            oracle_fail(g->o, "perm",
-                        "node '%s': edge %s uses permissions 0x%" PRIx32
-                        " and edge %s shares only 0x%" PRIx32,
-                        v->name, strbuf_str(&user), a.perm, strbuf_str(&other), b.shared);
-            strbuf_free(&user);
-            strbuf_free(&other);
-        }
-    }
-}
+/* ---- Edges ---- */
 
-static void graph_quiesce(void *state, const struct layer *l)
+static void check_ends(struct graph *g, const struct snap_edge *e)
 {
-    struct graph *g = state;
-    if (!l) {
+    if (e->parent == SNAP_NONE || e->child == SNAP_NONE) {
         return;
     }
-    graph_snapshot(g, l);
-    check_names(g);
-    bool at_rest = world_at_rest(g);
-    for (size_t i = 0; i < g->len; i++) {
-        const struct node_view *v = &g->nodes[i].view;
-        check_children(g, v);
-        check_parents(g, v);
-        check_counts(g, v, at_rest);
-        check_perms(g, v);
+    const struct node_view *parent = &g->s->nodes[e->parent].v;
+    const struct node_view *child = &g->s->nodes[e->child].v;
+    bool backing = e->v.roles & VIEW_COW;
+    if (parent->iothread != child->iothread) {
+        oracle_fail(g->o, "iothread",
+                    "edge %s -%s-> %s leads from iothread %" PRIu32 " to iothread %" PRIu32,
+                    parent->name, e->v.name, child->name, parent->iothread, child->iothread);
     }
-    check_acyclic(g);
-    g->len = 0;
+    if (e->v.blocks != backing) {
+        oracle_fail(g->o, "blocker", "edge %s -%s-> %s %s", parent->name, e->v.name, child->name,
+                    backing ? "is a backing link and has no blocker"
+                            : "has a blocker and is no backing link");
+    }
+}
+
+static void make_room(struct graph *g)
+{
+    const struct snapshot *s = g->s;
+    if (s->len > g->visits_cap) {
+        g->visits_cap = 2 * s->len;
+        g->visits = mem_resize(g->visits, g->visits_cap * sizeof(*g->visits));
+    }
+    if (s->downs_len > g->seen_cap) {
+        g->seen_cap = 2 * s->downs_len;
+        g->seen = mem_resize(g->seen, g->seen_cap);
+    }
+    if (s->downs_len > 0) {
+        memset(g->seen, 0, s->downs_len);
+    }
+}
+
+static void graph_look(void *state, const struct snapshot *s)
+{
+    struct graph *g = state;
+    g->s = s;
+    if (s->len == 0) {
+        return;
+    }
+    make_room(g);
+    check_node_list(g);
+    bool at_rest = world_at_rest(g);
+    for (uint32_t i = 0; i < s->len; i++) {
+        const struct snap_node *n = &s->nodes[i];
+        check_children(g, n);
+        check_parents(g, n);
+        check_counts(g, n, at_rest);
+        check_inherits(g, n);
+    }
+    check_both_ways(g);
+    for (uint32_t i = 0; i < s->downs_len; i++) {
+        check_ends(g, &s->downs[i]);
+    }
+    bool acyclic = check_acyclic(g);
+    for (uint32_t i = 0; i < s->len && acyclic; i++) {
+        check_height(g, &s->nodes[i]);
+    }
 }
 
 const struct oracle_ops oracle_graph = {
     .name = "graph",
-    .help = "Edges symmetric and acyclic, references counted, permissions compatible.",
+    .help = "Edges symmetric and acyclic, references counted, heights and blockers right.",
     .blind = "States between two quiescent points; a reference too many while a coroutine waits "
-             "for time to pass; whether permissions are the ones that options ask for.",
+             "for time to pass, or a command is in progress; what blockers forbid.",
     .create = graph_create,
     .destroy = graph_destroy,
-    .quiesce = graph_quiesce,
+    .look = graph_look,
 };

@@ -2,9 +2,12 @@
 #include "oracles/oracle.h"
 
 #include "base/check.h"
+#include "base/mem.h"
+#include "oracles/snapshot.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { FAIL_TEXT_MAX = 8192 };
 
@@ -18,4 +21,59 @@ void oracle_fail(struct oracle *o, const char *site, const char *fmt, ...)
     CHECK(n >= 0);
     CHECK(o->fail != NULL);
     o->fail(o->opaque, o, site, text);
+}
+
+void oracles_quiesce(struct oracle_set *set, const struct layer *l)
+{
+    if (!set->snapshot) {
+        set->snapshot = NEW(struct snapshot);
+    }
+    snapshot_take(set->snapshot, l);
+    for (size_t i = 0; i < set->len; i++) {
+        const struct oracle *o = &set->at[i];
+        if (o->ops->quiesce) {
+            o->ops->quiesce(o->state, l);
+        }
+        if (o->ops->look) {
+            o->ops->look(o->state, set->snapshot);
+        }
+    }
+}
+
+static void tell_drain(void *opaque, const struct drain_note *note)
+{
+    const struct oracle_set *set = opaque;
+    for (size_t i = 0; i < set->len; i++) {
+        const struct oracle *o = &set->at[i];
+        if (o->ops->drain) {
+            o->ops->drain(o->state, note);
+        }
+    }
+}
+
+static void tell_edge_changes(void *opaque, const struct child *c, const struct node *to)
+{
+    const struct oracle_set *set = opaque;
+    for (size_t i = 0; i < set->len; i++) {
+        const struct oracle *o = &set->at[i];
+        if (o->ops->edge_changes) {
+            o->ops->edge_changes(o->state, c, to);
+        }
+    }
+}
+
+void oracles_watch(struct oracle_set *set, struct layer *l)
+{
+    inspect_watch(l, &(struct graph_watch){ .drain = tell_drain,
+                                            .edge_changes = tell_edge_changes,
+                                            .opaque = set });
+}
+
+void oracles_free(struct oracle_set *set)
+{
+    if (set->snapshot) {
+        snapshot_free(set->snapshot);
+        free(set->snapshot);
+        set->snapshot = NULL;
+    }
 }

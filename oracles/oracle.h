@@ -18,6 +18,7 @@ struct oracle;
 struct layer;
 struct node;
 struct sim;
+struct snapshot; /* oracles/snapshot.h */
 
 enum guest_op { GUEST_READ, GUEST_WRITE, GUEST_ZERO, GUEST_DISCARD, GUEST_FLUSH, GUEST_TRUNCATE };
 
@@ -43,6 +44,11 @@ struct oracle_ops {
     void (*guest_end)(void *state, const struct guest_io *io, int ret);
     /* Every coroutine of the instant has run: after each statement and at run/wait. */
     void (*quiesce)(void *state, const struct layer *l);
+    /* The same, for who looks at the graph as a whole; s is lent. */
+    void (*look)(void *state, const struct snapshot *s);
+    /* As it happens (model/inspect.h). */
+    void (*drain)(void *state, const struct drain_note *note);
+    void (*edge_changes)(void *state, const struct child *c, const struct node *to);
     /* A node is about to go, or a new layer exists (after power on): forget pointers. */
     void (*power_cut)(void *state);
     void (*layer_gone)(void *state);
@@ -68,9 +74,22 @@ struct oracle {
 void oracle_fail(struct oracle *o, const char *site, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The oracles of a run, and what they share. */
+struct oracle_set {
+    struct oracle *at;
+    size_t len;
+    struct snapshot *snapshot; /* NULL until it is needed; freed by oracles_free. */
+};
+
+/* The instant is over: quiesce and look of all. */
+void oracles_quiesce(struct oracle_set *set, const struct layer *l);
+/* What happens in l is told to all of them from now on; set must outlive l. */
+void oracles_watch(struct oracle_set *set, struct layer *l);
+void oracles_free(struct oracle_set *set);
+
 /* One by one. */
-extern const struct oracle_ops oracle_ref_image, oracle_graph, oracle_liveness,
-    oracle_determinism;
+extern const struct oracle_ops oracle_ref_image, oracle_graph, oracle_permissions, oracle_frozen,
+    oracle_drain, oracle_liveness, oracle_determinism;
 
 /* All oracles, ends with NULL. */
 extern const struct oracle_ops *const oracles_all[];

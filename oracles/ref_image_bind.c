@@ -20,12 +20,14 @@
 
 static bool view_of(const struct layer *l, const struct node *n, struct node_view *out)
 {
-    for (size_t i = 0; inspect_node(l, i, out); i++) {
-        if (out->node == n) {
-            return true;
-        }
+    const struct node *at = inspect_first(l);
+    while (at && at != n) {
+        at = inspect_next(at);
     }
-    return false;
+    if (at) {
+        inspect_view(at, out);
+    }
+    return at != NULL;
 }
 
 int64_t ref_length(const struct layer *l, const struct node *n)
@@ -62,22 +64,26 @@ static void nodes_add(struct ref *r, const struct node *n, bool written)
     r->nodes_written[r->nodes_len++] = written;
 }
 
+static void add_children(struct ref *r, const struct node *n, bool backing)
+{
+    struct edge_view e;
+    for (const struct child *c = inspect_first_child(n); c; c = inspect_next_child(c)) {
+        inspect_edge(c, &e);
+        if (backing || !(e.roles & VIEW_COW)) {
+            nodes_add(r, e.child, !backing);
+        }
+    }
+}
+
 /* Adds n and all nodes below.  Backing files are only read through it. */
 static void collect_nodes(struct ref *r, const struct node *n)
 {
-    struct edge_view e;
     nodes_add(r, n, true);
     for (size_t i = 0; i < r->nodes_len; i++) {
-        for (size_t k = 0; inspect_child(r->nodes[i], k, &e); k++) {
-            if (strcmp(e.name, "backing") != 0) {
-                nodes_add(r, e.child, true);
-            }
-        }
+        add_children(r, r->nodes[i], false);
     }
     for (size_t i = 0; i < r->nodes_len; i++) {
-        for (size_t k = 0; inspect_child(r->nodes[i], k, &e); k++) {
-            nodes_add(r, e.child, false);
-        }
+        add_children(r, r->nodes[i], true);
     }
 }
 

@@ -32,6 +32,9 @@ const struct oracle_ops oracle_determinism = {
 const struct oracle_ops *const oracles_all[] = {
     &oracle_ref_image,
     &oracle_graph,
+    &oracle_permissions,
+    &oracle_frozen,
+    &oracle_drain,
     &oracle_liveness,
     &oracle_determinism,
     NULL,

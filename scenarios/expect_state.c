@@ -243,8 +243,9 @@ void expect_node(struct run_ctx *ctx, const struct script_expect *e, char **word
 static void put_edges(const struct node *n, struct strbuf *out)
 {
     struct edge_view v;
-    for (size_t i = 0; inspect_child(n, i, &v); i++) {
-        strbuf_printf(out, "%s%s -%s-> %s%s", i ? "\n          " : "", layer_node_name(n), v.name,
+    for (const struct child *c = inspect_first_child(n); c; c = inspect_next_child(c)) {
+        inspect_edge(c, &v);
+        strbuf_printf(out, "%s%s -%s-> %s%s", out->len ? "\n          " : "", layer_node_name(n), v.name,
                       layer_node_name(v.child), v.frozen ? " [frozen]" : "");
     }
     if (out->len == 0) {
@@ -259,7 +260,9 @@ void expect_graph(struct run_ctx *ctx, const struct script_expect *e, char **wor
     size_t len = strlen(words[1]);
     CHECK(words[2] != NULL && len > 3);
     bool frozen = words[3] != NULL, good = false;
-    for (size_t i = 0; parent && inspect_child(parent, i, &v); i++) {
+    const struct child *c = parent ? inspect_first_child(parent) : NULL;
+    for (; c; c = inspect_next_child(c)) {
+        inspect_edge(c, &v);
         good |= strlen(v.name) == len - 3 && strncmp(v.name, words[1] + 1, len - 3) == 0 &&
                 strcmp(layer_node_name(v.child), words[2]) == 0 && (!frozen || v.frozen);
     }

@@ -197,70 +197,108 @@ void ioc_session_unref(struct io_shell *sh, struct ioc_session *s)
         p = &(*p)->next;
     }
     *p = s->next;
-    backend_destroy(s->backend);
+    if (s->owned) {
+        backend_destroy(s->port.backend);
+    }
+    backend_unref(s->port.backend);
+    if (s->port.device) {
+        device_unref(s->port.device);
+    }
     free(s->node);
     free(s);
 }
 
-static struct ioc_session *find_session(struct io_shell *sh, const struct node *node)
+/* node NULL: one on that port, which is not its own. */
+static struct ioc_session *find_session(struct io_shell *sh, const struct node *node,
+                                        const struct guest_port *port)
 {
     struct ioc_session *s = sh->sessions;
-    while (s && backend_node(s->backend) != node) {
+    while (s && (node ? !s->owned || backend_node(s->port.backend) != node
+                      : s->owned || s->port.backend != port->backend ||
+                            s->port.device != port->device)) {
         s = s->next;
     }
     return s;
 }
 
-/* A node by its name, or that of the block backend that stands on it. */
-static struct node *find_node(struct layer *l, const char *name, struct error *err)
+static struct ioc_session *new_session(struct io_shell *sh, const char *name,
+                                       const struct guest_port *port, bool owned)
 {
-    struct node *node = layer_find_node(l, name);
-    struct backend *b = node ? NULL : layer_find_backend(l, name);
-    if (!node && !b) {
-        error_set(err, -ENODEV, "Cannot find device='' nor node-name='%s'", name);
-    } else if (!node) {
-        node = backend_node(b);
-        if (!node) {
-            error_set(err, -ENOMEDIUM, "Device '%s' has no medium", name);
-        }
-    }
-    return node;
-}
-
-/* A session for the node, with one more reference.  Errors: no such node; permissions. */
-static struct ioc_session *open_session(struct ioc_ctx *c, const char *name, struct error *err)
-{
-    struct io_shell *sh = c->sh;
-    struct node *node = find_node(c->layer, name, err);
-    if (!node) {
-        return NULL;
-    }
-    struct ioc_session *s = find_session(sh, node);
-    if (s) {
-        return ioc_session_ref(s);
-    }
-    struct backend *b = backend_create(c->layer, NULL, (struct perm_pair){ 0, PERM_ALL });
-    if (backend_insert(b, node, err) < 0) {
-        backend_destroy(b);
-        return NULL;
-    }
-    s = NEW(struct ioc_session);
-    *s = (struct ioc_session){ .node = mem_strdup(name), .backend = b, .refs = 1,
+    struct ioc_session *s = NEW(struct ioc_session);
+    *s = (struct ioc_session){ .node = mem_strdup(name), .port = *port, .owned = owned, .refs = 1,
                               .next = sh->sessions };
+    backend_ref(port->backend);
+    if (port->device) {
+        device_ref(port->device);
+    }
     sh->sessions = s;
     return s;
 }
 
+/* A session on what is there already, with one more reference. */
+static struct ioc_session *join_session(struct io_shell *sh, const char *name,
+                                        const struct guest_port *port)
+{
+    struct ioc_session *s = find_session(sh, NULL, port);
+    return s ? ioc_session_ref(s) : new_session(sh, name, port, false);
+}
+
+/* A session on a node, through a backend of its own. */
+static struct ioc_session *node_session(struct ioc_ctx *c, struct node *node, const char *name,
+                                        struct error *err)
+{
+    struct ioc_session *s = find_session(c->sh, node, NULL);
+    if (s) {
+        return ioc_session_ref(s);
+    }
+    struct guest_port port = {
+        .backend = backend_create(c->layer, NULL, (struct perm_pair){ 0, PERM_ALL })
+    };
+    if (backend_insert(port.backend, node, err) < 0) {
+        backend_destroy(port.backend);
+        return NULL;
+    }
+    return new_session(c->sh, name, &port, true);
+}
+
+/* The frontend of that id, or the block device of that name; false: neither is there.  The monitor
+ * goes through the frontend's backend like any other. */
+static bool find_port(const struct ioc_ctx *c, const char *name, struct guest_port *port)
+{
+    struct device *d = c->monitor ? NULL : device_find(c->layer, name);
+    struct backend *b = d ? device_backend(d) : layer_find_backend(c->layer, name);
+    *port = (struct guest_port){ .backend = b, .device = d };
+    return b != NULL;
+}
+
+/* A session for a node, frontend or block device, with one more reference.  Errors: there is nothing
+ * of that name; permissions. */
+static struct ioc_session *open_session(struct ioc_ctx *c, const char *name, struct error *err)
+{
+    struct guest_port port;
+    struct node *node = c->monitor ? NULL : layer_find_node(c->layer, name);
+    if (!node && find_port(c, name, &port)) {
+        return join_session(c->sh, name, &port);
+    }
+    node = layer_find_node(c->layer, name);
+    if (!node) {
+        error_set(err, -ENODEV, "Cannot find device='' nor node-name='%s'", name);
+        return NULL;
+    }
+    return node_session(c, node, name, err);
+}
+
 int ioc_take_perm(struct ioc_session *s, uint32_t perm, struct error *err)
 {
-    if ((s->perm | perm) == s->perm) {
+    struct perm_pair have = backend_perm(s->port.backend);
+    if (s->port.device) {
+        perm &= PERM_RESIZE;
+    }
+    if ((have.used | perm) == have.used) {
         return 0;
     }
-    int ret = backend_set_perm(s->backend, (struct perm_pair){ s->perm | perm, PERM_ALL }, err);
-    if (ret == 0) {
-        s->perm |= perm;
-    }
-    return ret;
+    return backend_set_perm(s->port.backend, (struct perm_pair){ have.used | perm, have.shared },
+                            err);
 }
 
 /* Running a command. */
@@ -291,6 +329,10 @@ static int run_cmd(struct ioc_ctx *c, int argc, char **argv)
     }
     struct error err = ERROR_INIT;
     ret = ioc_take_perm(c->session, c->cmd->perm, &err);
+    if (ret < 0 && c->monitor) {
+        strbuf_printf(c->monitor, "%s\r\n", err.text);
+        return ret;
+    }
     if (ret < 0) {
         return ioc_fail(c, ret, "%s", err.text);
     }
@@ -302,7 +344,7 @@ static int run_cmd(struct ioc_ctx *c, int argc, char **argv)
 static json_t *driver_message(struct ioc_ctx *c)
 {
     json_t *reply = json_object();
-    backend_command(c->session->backend, "last_message", NULL, reply);
+    backend_command(c->session->port.backend, "last_message", NULL, reply);
     return reply;
 }
 
@@ -321,6 +363,18 @@ static int run_listening(struct ioc_ctx *c, int argc, char **argv)
     return ret;
 }
 
+/* The session is there. */
+static int run_words(struct ioc_ctx *c, int argc, char **argv)
+{
+    if (argc == 0) {
+        return 0;
+    }
+    c->cmd = find_cmd(argv[0]);
+    c->name = argv[0];
+    return c->cmd ? run_listening(c, argc, argv)
+                  : ioc_fail(c, -ENOENT, "command \"%s\" not found", argv[0]);
+}
+
 void io_shell_run(struct io_shell *sh, struct layer *l, const char *node, int argc, char **argv,
                   struct target_call *call)
 {
@@ -329,16 +383,8 @@ void io_shell_run(struct io_shell *sh, struct layer *l, const char *node, int ar
     CHECK(argc >= 0 && co_self(sh->cfg.sim) != NULL);
     sh->layer = l;
     sh->commands++;
-    int ret = 0;
     c.session = open_session(&c, node, &err);
-    if (!c.session) {
-        ret = ioc_fail(&c, err.code, "%s", err.text);
-    } else if (argc > 0) {
-        c.cmd = find_cmd(argv[0]);
-        c.name = argv[0];
-        ret = c.cmd ? run_listening(&c, argc, argv)
-                    : ioc_fail(&c, -ENOENT, "command \"%s\" not found", argv[0]);
-    }
+    int ret = c.session ? run_words(&c, argc, argv) : ioc_fail(&c, err.code, "%s", err.text);
     call->failed = ret < 0;
     if (ret < 0 && call->err.code == 0) {
         error_set(&call->err, ret, "%s failed: %s", argv[0], error_strerror(-ret));
@@ -346,6 +392,70 @@ void io_shell_run(struct io_shell *sh, struct layer *l, const char *node, int ar
     if (c.session) {
         ioc_session_unref(sh, c.session);
     }
+    sh->commands--;
+}
+
+enum { HMP_WORDS_MAX = 256 };
+
+/* Splits at spaces, in place; words beyond the last possible one are part of it. */
+static int split_words(char *text, char **words)
+{
+    int n = 0;
+    for (char *word = text; n < HMP_WORDS_MAX && *(word += strspn(word, " "));) {
+        words[n++] = word;
+        word += n < HMP_WORDS_MAX ? strcspn(word, " ") : strlen(word);
+        if (*word) {
+            *word++ = '\0';
+        }
+    }
+    return n;
+}
+
+static void run_monitor_line(struct ioc_ctx *c, const char *device, bool frontend,
+                             const char *command)
+{
+    struct error err = ERROR_INIT;
+    char *words[HMP_WORDS_MAX];
+    if (frontend) {
+        const struct device *d = device_find(c->layer, device);
+        struct guest_port port = { .backend = d ? device_backend(d) : NULL };
+        if (port.backend) {
+            c->session = join_session(c->sh, device, &port);
+        } else if (d) {
+            error_set(&err, -EINVAL, "Device does not have a block device backend");
+        } else {
+            error_set_class(&err, ERROR_DEVICE_NOT_FOUND, -ENODEV, "Device '%s' not found",
+                            device);
+        }
+    } else {
+        c->session = open_session(c, device, &err);
+    }
+    if (!c->session) {
+        strbuf_printf(c->monitor, "Error: %s\r\n", err.text);
+        return;
+    }
+    char *text = mem_strdup(command);
+    int argc = split_words(text, words);
+    run_words(c, argc, words);
+    free(text);
+    ioc_session_unref(c->sh, c->session);
+}
+
+void io_shell_hmp(struct io_shell *sh, struct layer *l, const char *device, bool frontend,
+                  const char *command, struct strbuf *monitor)
+{
+    struct target_call call = { .done = false };
+    struct ioc_ctx c = { .sh = sh, .layer = l, .call = &call, .monitor = monitor };
+    CHECK(co_self(sh->cfg.sim) != NULL);
+    sh->layer = l;
+    sh->commands++;
+    run_monitor_line(&c, device, frontend, command);
+    io_shell_forget(sh, &call);
+    if (*strbuf_str(&call.output) && sh->cfg.late) {
+        sh->cfg.late(sh->cfg.opaque, device, strbuf_str(&call.output));
+    }
+    call.done = true;
+    target_call_fini(&call);
     sh->commands--;
 }
 

@@ -36,7 +36,7 @@ static bool is_suspended(struct backend *b, const char *tag)
 int ioc_cmd_break(struct ioc_ctx *c, int argc, char **argv)
 {
     CHECK(argc == 3);
-    int ret = command(c->session->backend, "breakpoint", argv[1], argv[2], NULL);
+    int ret = command(c->session->port.backend, "breakpoint", argv[1], argv[2], NULL);
     if (ret < 0) {
         return ioc_fail(c, ret, "Could not set breakpoint: %s", error_strerror(-ret));
     }
@@ -49,7 +49,7 @@ int ioc_cmd_break(struct ioc_ctx *c, int argc, char **argv)
 int ioc_cmd_remove_break(struct ioc_ctx *c, int argc, char **argv)
 {
     CHECK(argc == 2);
-    int ret = command(c->session->backend, "remove_breakpoint", NULL, argv[1], NULL);
+    int ret = command(c->session->port.backend, "remove_breakpoint", NULL, argv[1], NULL);
     if (ret < 0) {
         return ioc_fail(c, ret, "Could not remove breakpoint %s: %s", argv[1],
                        error_strerror(-ret));
@@ -60,7 +60,7 @@ int ioc_cmd_remove_break(struct ioc_ctx *c, int argc, char **argv)
 int ioc_cmd_resume(struct ioc_ctx *c, int argc, char **argv)
 {
     CHECK(argc == 2);
-    int ret = command(c->session->backend, "resume", NULL, argv[1], NULL);
+    int ret = command(c->session->port.backend, "resume", NULL, argv[1], NULL);
     if (ret < 0) {
         return ioc_fail(c, ret, "Could not resume request: %s", error_strerror(-ret));
     }
@@ -71,7 +71,7 @@ int ioc_cmd_wait_break(struct ioc_ctx *c, int argc, char **argv)
 {
     struct io_shell *sh = c->sh;
     CHECK(argc == 2);
-    struct ioc_waiter w = { .co = co_self(sh->cfg.sim), .backend = c->session->backend,
+    struct ioc_waiter w = { .co = co_self(sh->cfg.sim), .backend = c->session->port.backend,
                            .tag = argv[1], .next = sh->waiters };
     if (is_suspended(w.backend, w.tag)) {
         return 0;

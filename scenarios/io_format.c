@@ -33,6 +33,13 @@ static void put_fixed(struct strbuf *out, u128 value, int digits)
     strbuf_printf(out, "%s.%0*" PRIu64, text + at, digits, (uint64_t)(value % scale));
 }
 
+/* Half-way goes to the even neighbour, as printf does with what it can represent. */
+static u128 divide_rounded(u128 value, u128 by)
+{
+    u128 whole = value / by, twice = value % by * 2;
+    return twice > by || (twice == by && whole % 2 == 1) ? whole + 1 : whole;
+}
+
 /* A number of bytes in millionths, with its unit; whole numbers lose their zeroes. */
 static void put_bytes(struct strbuf *out, u128 micro)
 {
@@ -46,7 +53,7 @@ static void put_bytes(struct strbuf *out, u128 micro)
         put_fixed(out, micro, 6);
     } else {
         u128 size = (u128)1 << (10 * power);
-        put_fixed(out, (micro / 1000 + size / 2) / size, 3);
+        put_fixed(out, divide_rounded(micro / 1000, size), 3);
     }
     char *zeroes = strstr(out->text + start, ".000");
     if (zeroes) {

@@ -16,7 +16,7 @@ int ioc_cmd_flush(struct ioc_ctx *c, int argc, char **argv)
 {
     CHECK(argc == 1 && argv != NULL);
     ioc_take_perm(c->session, PERM_WRITE, NULL);
-    return guest_flush(c->sh->cfg.guest, c->session->backend);
+    return guest_flush(c->sh->cfg.guest, &c->session->port);
 }
 
 static int discard_run(struct ioc_ctx *c, struct ioc_getopt *g, bool machine, bool quiet)
@@ -27,7 +27,7 @@ static int discard_run(struct ioc_ctx *c, struct ioc_getopt *g, bool machine, bo
         return ret;
     }
     int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
-    ret = guest_discard(c->sh->cfg.guest, c->session->backend, offset, bytes);
+    ret = guest_discard(c->sh->cfg.guest, &c->session->port, offset, bytes);
     if (ret < 0) {
         return ioc_fail(c, ret, "discard failed: %s", error_strerror(-ret));
     }
@@ -89,13 +89,13 @@ int ioc_cmd_truncate(struct ioc_ctx *c, int argc, char **argv)
     if (ret < 0) {
         return ret;
     }
-    ret = guest_truncate(c->sh->cfg.guest, c->session->backend, length, 0, prealloc, &err);
+    ret = guest_truncate(c->sh->cfg.guest, &c->session->port, length, 0, prealloc, &err);
     return ret < 0 ? ioc_fail(c, ret, "%s", err.text) : 0;
 }
 
 int ioc_cmd_length(struct ioc_ctx *c, int argc, char **argv)
 {
-    int64_t length = backend_length(c->session->backend);
+    int64_t length = backend_length(c->session->port.backend);
     CHECK(argc == 1 && argv != NULL);
     if (length < 0) {
         return ioc_fail(c, (int)length, "getlength: %s", error_strerror((int)-length));
@@ -107,7 +107,7 @@ int ioc_cmd_length(struct ioc_ctx *c, int argc, char **argv)
 
 int ioc_cmd_map(struct ioc_ctx *c, int argc, char **argv)
 {
-    int64_t length = backend_length(c->session->backend);
+    int64_t length = backend_length(c->session->port.backend);
     CHECK(argc == 1 && argv != NULL);
     if (length < 0) {
         return ioc_fail(c, (int)length, "Failed to query image length: %s",
@@ -119,7 +119,7 @@ int ioc_cmd_map(struct ioc_ctx *c, int argc, char **argv)
         int allocated = 2; /* The end: unlike everything. */
         n = 1;
         if (at < length) {
-            allocated = backend_is_allocated(c->session->backend, at, length - at, &n);
+            allocated = backend_is_allocated(c->session->port.backend, at, length - at, &n);
         }
         if (allocated < 0) {
             return ioc_fail(c, allocated, "Failed to get allocation status: %s",
@@ -146,7 +146,7 @@ int ioc_cmd_map(struct ioc_ctx *c, int argc, char **argv)
 
 int ioc_cmd_alloc(struct ioc_ctx *c, int argc, char **argv)
 {
-    int64_t start, count = 512, length = backend_length(c->session->backend);
+    int64_t start, count = 512, length = backend_length(c->session->port.backend);
     int ret = ioc_parse_size(c, argv[1], &start);
     if (ret == 0 && argc == 3) {
         ret = ioc_parse_size(c, argv[2], &count);
@@ -160,7 +160,7 @@ int ioc_cmd_alloc(struct ioc_ctx *c, int argc, char **argv)
     count = start > length ? 0 : MIN(count, length - start);
     int64_t sum = 0, n;
     for (int64_t at = start; at < start + count; at += n) {
-        int allocated = backend_is_allocated(c->session->backend, at, start + count - at, &n);
+        int allocated = backend_is_allocated(c->session->port.backend, at, start + count - at, &n);
         if (allocated < 0) {
             return ioc_fail(c, allocated, "is_allocated failed: %s", error_strerror(-allocated));
         }
@@ -177,23 +177,20 @@ int ioc_cmd_alloc(struct ioc_ctx *c, int argc, char **argv)
 
 int ioc_cmd_info(struct ioc_ctx *c, int argc, char **argv)
 {
-    const struct node *n = backend_node(c->session->backend);
+    const struct node *n = backend_node(c->session->port.backend);
     struct node_view v;
-    size_t i = 0;
+    int64_t cluster_size;
     CHECK(argc == 1 && argv != NULL);
-    while (inspect_node(c->layer, i, &v) && v.node != n) {
-        i++;
-    }
-    CHECK(v.node == n);
+    inspect_view(n, &v);
     ioc_print(c, "format name: %s\n", v.driver);
     if (!v.is_format) { /* What is no format has a protocol name, the same. */
         ioc_print(c, "format name: %s\n", v.driver);
     }
-    if (!v.has_info) {
+    if (!inspect_info(n, &cluster_size)) {
         return -ENOTSUP;
     }
     ioc_print(c, "cluster size: ");
-    ioc_format_size(&c->call->output, v.cluster_size);
+    ioc_format_size(&c->call->output, cluster_size);
     ioc_print(c, "\nvm state offset: 0 bytes\n");
     return 0;
 }

@@ -6,11 +6,11 @@
 #include "sim/sim.h"
 #include "sim/sync.h"
 
-/* Uses of one node: its backend lives while refs > 0. */
+/* Uses of one node, frontend or block device, while refs > 0. */
 struct ioc_session {
-    char *node;
-    struct backend *backend;
-    uint32_t perm;
+    char *node; /* As it was named. */
+    struct guest_port port;
+    bool owned; /* The backend is the session's own, on a node. */
     uint32_t refs;
     struct ioc_session *next;
 };
@@ -72,6 +72,7 @@ struct ioc_ctx {
     struct layer *layer;
     struct ioc_session *session;
     struct target_call *call;
+    struct strbuf *monitor; /* Of the human monitor; NULL: a statement. */
     const struct ioc_cmd *cmd;
     const char *name; /* As typed: "r" or "read". */
 };
@@ -89,7 +90,8 @@ struct ioc_cmd {
 extern const struct ioc_cmd ioc_cmds[]; /* Ends with a NULL name. */
 
 /* io.c */
-/* Adds perm to what the session's backend uses.  Errors: a conflict; nothing changed. */
+/* Adds perm to what the session's backend uses; a guest has what its frontend has, but for resizing.
+ * Errors: a conflict; nothing changed. */
 int ioc_take_perm(struct ioc_session *s, uint32_t perm, struct error *err);
 void ioc_print(struct ioc_ctx *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A line that tells why the command failed.  Returns code. */

@@ -26,7 +26,7 @@ bool ioc_matches(const struct iobuf *buf, int64_t at, int64_t n, int pattern)
 
 void ioc_paint(struct ioc_ctx *c, void *memory, int64_t offset, int64_t bytes)
 {
-    int64_t length = backend_length(c->session->backend);
+    int64_t length = backend_length(c->session->port.backend);
     if (length >= offset && bytes <= length - offset) {
         memset(memory, IO_CLEAN, (size_t)bytes);
     }
@@ -136,7 +136,7 @@ static int read_run(struct ioc_ctx *c, const struct read_opts *o, int64_t offset
     struct iobuf buf = iobuf_mem(&iov, memory, (size_t)bytes);
     buf.symbolic = true;
     int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
-    ret = guest_read(c->sh->cfg.guest, c->session->backend, offset, &buf, 0);
+    ret = guest_read(c->sh->cfg.guest, &c->session->port, offset, &buf, 0);
     if (ret < 0) {
         ioc_fail(c, ret, "read failed: %s", error_strerror(-ret));
     } else {
@@ -259,7 +259,7 @@ static int readv_parsed(struct ioc_ctx *c, struct ioc_getopt *g, struct read_opt
         ioc_paint(c, memory, offset, bytes);
         struct iobuf buf = iobuf_iov(iov, g->args_len - 1, (size_t)bytes);
         int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
-        ret = guest_read(c->sh->cfg.guest, c->session->backend, offset, &buf, 0);
+        ret = guest_read(c->sh->cfg.guest, &c->session->port, offset, &buf, 0);
         o->count = bytes;
         if (ret < 0) {
             ioc_fail(c, ret, "readv failed: %s", error_strerror(-ret));
@@ -394,7 +394,7 @@ static int write_data(struct ioc_ctx *c, const struct write_opts *o, int64_t off
     struct iobuf buf = iobuf_fill(fill_byte((uint8_t)o->pattern), (size_t)bytes);
     uint32_t flags = (o->fua ? IO_FUA : 0u) | (o->compressed ? IO_COMPRESSED : 0u);
     if (!o->source) {
-        return guest_write(c->sh->cfg.guest, c->session->backend, offset, &buf, flags);
+        return guest_write(c->sh->cfg.guest, &c->session->port, offset, &buf, flags);
     }
     if (bytes > SOURCE_MAX) {
         return ioc_fail(c, -EINVAL, "-s writes at most %d bytes here", SOURCE_MAX);
@@ -403,7 +403,7 @@ static int write_data(struct ioc_ctx *c, const struct write_opts *o, int64_t off
     int ret = source_read(c, o->source, memory, (size_t)bytes);
     if (ret == 0) {
         buf = iobuf_mem(&iov, memory, (size_t)bytes);
-        ret = guest_write(c->sh->cfg.guest, c->session->backend, offset, &buf, flags);
+        ret = guest_write(c->sh->cfg.guest, &c->session->port, offset, &buf, flags);
     }
     free(memory);
     return ret;
@@ -418,7 +418,7 @@ static int write_run(struct ioc_ctx *c, const struct write_opts *o, int64_t offs
     if (o->vmstate) {
         ret = -ENOTSUP;
     } else if (o->zero) {
-        ret = guest_write_zeroes(c->sh->cfg.guest, c->session->backend, offset, bytes,
+        ret = guest_write_zeroes(c->sh->cfg.guest, &c->session->port, offset, bytes,
                                  zero_flags);
     } else {
         ret = write_data(c, o, offset, bytes);
@@ -488,7 +488,7 @@ static int writev_parsed(struct ioc_ctx *c, struct ioc_getopt *g, const struct w
     }
     struct iobuf buf = ioc_write_buf(iov, g->args_len - 1, bytes, o->pattern);
     int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
-    ret = guest_write(c->sh->cfg.guest, c->session->backend, offset, &buf, o->fua ? IO_FUA : 0);
+    ret = guest_write(c->sh->cfg.guest, &c->session->port, offset, &buf, o->fua ? IO_FUA : 0);
     if (ret < 0) {
         ioc_fail(c, ret, "writev failed: %s", error_strerror(-ret));
     } else if (!o->quiet) {

@@ -153,7 +153,7 @@ static int do_read(struct load_worker *w, const struct load_req *r)
     struct iobuf buf = iobuf_mem(&iov, w->mem, (size_t)r->bytes);
     buf.symbolic = true;
     uint64_t began = load_record_read_begin(l);
-    int ret = guest_read(l->guest, l->backend, r->offset, &buf, 0);
+    int ret = guest_read(l->guest, &l->port, r->offset, &buf, 0);
     if (ret >= 0 && l->args.verify) {
         load_record_check(l, r, began, &buf, w->mem);
     }
@@ -166,7 +166,7 @@ static int do_write(struct load *l, const struct load_req *r)
     if (l->args.verify) {
         load_record_write_begin(l, r);
     }
-    int ret = guest_write(l->guest, l->backend, r->offset, &buf, l->args.fua ? IO_FUA : 0);
+    int ret = guest_write(l->guest, &l->port, r->offset, &buf, l->args.fua ? IO_FUA : 0);
     if (l->args.verify) {
         load_record_write_end(l, r, ret >= 0);
     }
@@ -187,7 +187,7 @@ static void do_request(struct load_worker *w, const struct load_req *r)
     }
     if (r->flush && !l->stop) {
         l->stats.flushes++;
-        ret = guest_flush(l->guest, l->backend);
+        ret = guest_flush(l->guest, &l->port);
         if (ret < 0) {
             request_failed(l, "flush", -1, ret);
         }
@@ -269,22 +269,26 @@ static void workers_create(struct load *l)
     l->active = a->depth;
 }
 
-int load_start(struct guest *g, struct backend *b, const char *tag, int argc, char **argv,
-               uint64_t unit_seed, struct load **out, struct error *err)
+int load_start(struct guest *g, const struct guest_port *port, const char *tag, int argc,
+               char **argv, uint64_t unit_seed, struct load **out, struct error *err)
 {
-    const struct node *n = backend_node(b);
+    const struct node *n = backend_node(port->backend);
     if (!n) {
         return error_set(err, -ENOMEDIUM, "load: the backend has no medium");
     }
+    int64_t length = backend_length(port->backend);
+    if (length < 0) {
+        return error_set(err, -ENOMEDIUM, "load: the tray is open");
+    }
     struct sim *sim = layer_sim(inspect_layer(n));
     struct load_args args;
-    int ret = load_args_parse(&args, sim, backend_length(b), argc, argv, unit_seed, err);
+    int ret = load_args_parse(&args, sim, length, argc, argv, unit_seed, err);
     if (ret < 0) {
         return ret;
     }
     struct load *l = NEW(struct load);
     l->guest = g;
-    l->backend = b;
+    l->port = *port;
     l->sim = sim;
     l->tag = mem_strdup(tag);
     l->co_name = mem_printf("load %s", tag);

@@ -29,10 +29,10 @@
 
 struct load;
 
-/* args: "key=value" words.  Starts workers; they run as the world runs.  backend is used until
- * load_free.  Errors: -EINVAL naming the key. */
-int load_start(struct guest *g, struct backend *b, const char *tag, int argc, char **argv,
-               uint64_t unit_seed, struct load **out, struct error *err);
+/* args: "key=value" words.  Starts workers; they run as the world runs.  *port is copied; what it names
+ * is used until load_free.  Errors: -EINVAL naming the key. */
+int load_start(struct guest *g, const struct guest_port *port, const char *tag, int argc,
+               char **argv, uint64_t unit_seed, struct load **out, struct error *err);
 const char *load_tag(const struct load *l);
 /* True when all workers have ended; points at a flag that sim_run can wait for. */
 const bool *load_done(const struct load *l);

@@ -69,7 +69,7 @@ struct load_req {
 
 struct load {
     struct guest *guest;
-    struct backend *backend;
+    struct guest_port port;
     struct sim *sim;
     char *tag, *co_name;
     struct load_args args;

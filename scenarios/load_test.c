@@ -40,6 +40,7 @@ struct world {
     struct layer layer;
     struct node node;
     struct backend *backend;
+    struct guest_port port;
     struct guest guest;
     struct oracle spy;
     struct load *load;
@@ -79,7 +80,7 @@ static void spend(struct backend *b, int64_t offset)
     b->in_flight--;
 }
 
-int backend_read(struct backend *b, int64_t offset, struct iobuf *buf, uint32_t flags)
+static int do_read(struct backend *b, int64_t offset, struct iobuf *buf, uint32_t flags)
 {
     uint64_t n = ++b->reads;
     assert_int_equal(flags, 0);
@@ -105,7 +106,7 @@ int backend_read(struct backend *b, int64_t offset, struct iobuf *buf, uint32_t 
     return 0;
 }
 
-int backend_write(struct backend *b, int64_t offset, struct iobuf *buf, uint32_t flags)
+static int do_write(struct backend *b, int64_t offset, struct iobuf *buf, uint32_t flags)
 {
     uint64_t n = ++b->writes;
     b->fua += (flags & IO_FUA) != 0;
@@ -121,31 +122,44 @@ int backend_write(struct backend *b, int64_t offset, struct iobuf *buf, uint32_t
     return 0;
 }
 
-int backend_write_zeroes(struct backend *b, int64_t offset, int64_t bytes, uint32_t flags)
+static int do_request(struct backend *b, struct io_req *req, struct error *err)
 {
-    (void)flags;
-    memset(b->bytes + offset, 0, (size_t)bytes);
-    return 0;
+    switch (req->op) {
+    case IO_READ:
+        return do_read(b, req->offset, req->buf, req->flags);
+    case IO_WRITE:
+        return do_write(b, req->offset, req->buf, req->flags);
+    case IO_WRITE_ZEROES:
+        memset(b->bytes + req->offset, 0, (size_t)req->bytes);
+        return 0;
+    case IO_FLUSH:
+        b->flushes++;
+        spend(b, 0);
+        return 0;
+    case IO_TRUNCATE:
+        return error_set(err, -ENOTSUP, "fixed");
+    default:
+        return -ENOTSUP;
+    }
 }
 
-int backend_discard(struct backend *b, int64_t offset, int64_t bytes)
+int backend_request(struct backend *b, struct io_req *req, const struct backend_watch *watch,
+                    struct error *err)
 {
-    (void)b, (void)offset, (void)bytes;
-    return -ENOTSUP;
+    if (!b->node) {
+        return req->op == IO_WRITE_ZEROES ? 0 : -ENOMEDIUM;
+    }
+    watch->begin(watch->opaque, b->node);
+    int ret = do_request(b, req, err);
+    watch->end(watch->opaque, ret);
+    return ret;
 }
 
-int backend_flush(struct backend *b)
+int device_request(struct device *d, struct io_req *req, const struct backend_watch *watch)
 {
-    b->flushes++;
-    spend(b, 0);
-    return 0;
-}
-
-int backend_truncate(struct backend *b, int64_t length, uint32_t flags, enum io_prealloc prealloc,
-                     struct error *err)
-{
-    (void)b, (void)length, (void)flags, (void)prealloc;
-    return error_set(err, -ENOTSUP, "fixed");
+    (void)d, (void)req, (void)watch;
+    fail_msg("no frontend is here");
+    return -ENODEV;
 }
 
 /* --- A spy in the place of an oracle --- */
@@ -185,6 +199,7 @@ static int set_up(void **state)
     w->layer.sim = w->sim;
     w->node.layer = &w->layer;
     w->backend = NEW(struct backend);
+    w->port.backend = w->backend;
     w->backend->node = &w->node;
     w->backend->latency_ns = 1000;
     w->spy = (struct oracle){ .ops = &spy_ops, .state = w };
@@ -211,7 +226,7 @@ static int begin(struct world *w, const char *args, struct error *err)
     for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
         argv[argc++] = word;
     }
-    int ret = load_start(&w->guest, w->backend, "w1", argc, argv, 7, &w->load, err);
+    int ret = load_start(&w->guest, &w->port, "w1", argc, argv, 7, &w->load, err);
     free(text);
     return ret;
 }
@@ -435,13 +450,13 @@ static void without_oracles_nobody_is_told(void **state)
 static void guest_requests_of_all_kinds_are_told(void **state)
 {
     struct world *w = *state;
-    assert_int_equal(guest_write_zeroes(&w->guest, w->backend, 0, 512, 0), 0);
-    assert_int_equal(guest_discard(&w->guest, w->backend, 0, 512), -ENOTSUP);
-    assert_int_equal(guest_truncate(&w->guest, w->backend, 5, 0, PREALLOC_OFF, NULL), -ENOTSUP);
+    assert_int_equal(guest_write_zeroes(&w->guest, &w->port, 0, 512, 0), 0);
+    assert_int_equal(guest_discard(&w->guest, &w->port, 0, 512), -ENOTSUP);
+    assert_int_equal(guest_truncate(&w->guest, &w->port, 5, 0, PREALLOC_OFF, NULL), -ENOTSUP);
     assert_int_equal(w->begun, 3);
     assert_int_equal(w->ended, 3);
     w->backend->node = NULL; /* No medium: nothing that it could reach. */
-    assert_int_equal(guest_write_zeroes(&w->guest, w->backend, 0, 512, 0), 0);
+    assert_int_equal(guest_write_zeroes(&w->guest, &w->port, 0, 512, 0), 0);
     assert_int_equal(w->begun, 3);
     struct error err = ERROR_INIT;
     assert_int_equal(begin(w, "rw=read count=1", &err), -ENOMEDIUM);

@@ -78,8 +78,13 @@ static void on_oracle_fail(void *opaque, const struct oracle *o, const char *sit
 
 static void on_late_output(void *opaque, const char *node, const char *text)
 {
+    struct run_ctx *ctx = opaque;
+    if (ctx->late) {
+        ctx->late(ctx->late_opaque, node, text);
+        return;
+    }
     char *line = mem_printf("%s: %s", node, text);
-    run_log(opaque, "io", line);
+    run_log(ctx, "io", line);
     free(line);
 }
 
@@ -173,11 +178,8 @@ void run_quiesce(struct run_ctx *ctx)
     const struct layer *l = target_sim_layer(ctx->target);
     run_file_events(ctx);
     run_taints_tell(ctx);
-    for (size_t i = 0; l && i < ctx->oracles_len; i++) {
-        const struct oracle *o = &ctx->oracles[i];
-        if (o->ops->quiesce) {
-            o->ops->quiesce(o->state, l);
-        }
+    if (l) {
+        oracles_quiesce(&ctx->oracle_set, l);
     }
 }
 
@@ -252,6 +254,7 @@ static void open_oracles(struct run_ctx *ctx)
         o->state = o->ops->create(o);
     }
     ctx->guest = (struct guest){ .oracles = ctx->oracles, .oracles_len = ctx->oracles_len };
+    ctx->oracle_set = (struct oracle_set){ .at = ctx->oracles, .len = ctx->oracles_len };
 }
 
 static void close_oracles(struct run_ctx *ctx)
@@ -259,6 +262,7 @@ static void close_oracles(struct run_ctx *ctx)
     for (size_t i = 0; i < ctx->oracles_len; i++) {
         ctx->oracles[i].ops->destroy(ctx->oracles[i].state);
     }
+    oracles_free(&ctx->oracle_set);
 }
 
 /* False: a failure was reported. */
@@ -296,6 +300,7 @@ static bool open_world(struct run_ctx *ctx, bool keep_trace)
         .late = on_late_output,
         .opaque = ctx,
     });
+    oracles_watch(&ctx->oracle_set, target_sim_layer(ctx->target));
     return true;
 }
 
@@ -361,12 +366,65 @@ static void drop_log(struct result *r)
     r->log_len = 0;
 }
 
+/* Behind the last statement that does not stand below the line. */
+static void log_graph(struct run_ctx *ctx, const struct script_case *c, size_t i)
+{
+    int line = ctx->cfg->graph_at;
+    const struct layer *l = target_sim_layer(ctx->target);
+    struct strbuf text = { 0 };
+    if (c->stmts[i].line > line || (i + 1 < c->stmts_len && c->stmts[i + 1].line <= line)) {
+        return;
+    }
+    if (l) {
+        layer_draw(l, &text);
+    }
+    run_log(ctx, "graph", l ? strbuf_str(&text) : "digraph blocks {\n}\n");
+    strbuf_free(&text);
+}
+
+/* ---- lending the world ---- */
+
+void run_world_on_output(struct run_world *w,
+                         void (*fn)(void *opaque, const char *node, const char *text),
+                         void *opaque)
+{
+    w->ctx->late = fn;
+    w->ctx->late_opaque = opaque;
+}
+
+const char *run_world_check(struct run_world *w)
+{
+    run_quiesce(w->ctx);
+    return w->ctx->failed ? w->ctx->r->message : NULL;
+}
+
+void run_world_give_up(struct run_world *w)
+{
+    struct strbuf text = { 0 };
+    sim_describe_waiters(w->ctx->sim, &text);
+    w->ctx->broken = true;
+    run_fail(w->ctx, VERDICT_FAIL, "liveness", "serve", (struct place){ 0, 0 },
+             "a command does not come to an end\n%s", strbuf_str(&text));
+    strbuf_free(&text);
+}
+
+static void serve(struct run_ctx *ctx)
+{
+    struct run_world w = { .target = ctx->target, .posix = ctx->posix, .ctx = ctx };
+    if (ctx->cfg->serve && !ctx->failed) {
+        ctx->cfg->serve(ctx->cfg->serve_opaque, &w);
+        ctx->late = NULL;
+    }
+}
+
 static void run_statements(struct run_ctx *ctx)
 {
     const struct script_case *c = ctx->unit->cas;
     for (size_t i = 0; i < c->stmts_len && !ctx->failed; i++) {
         run_statement(ctx, &c->stmts[i]);
+        log_graph(ctx, c, i);
     }
+    serve(ctx);
     if (!ctx->failed) {
         run_background_finish(ctx);
     }
@@ -386,14 +444,16 @@ void run_once(const struct unit *u, const struct run_config *cfg, struct result 
     }
     if (open_world(ctx, cfg->keep_trace || trace != NULL)) {
         run_statements(ctx);
-        run_teardown(ctx);
+        if (!ctx->broken) {
+            run_teardown(ctx);
+        }
     }
     set_result(ctx, trace);
     close_world(ctx);
     if (!ctx->broken) {
         free(ctx);
     }
-    if (r->verdict == VERDICT_PASS && !cfg->log_all && !cfg->keep_trace) {
+    if (r->verdict == VERDICT_PASS && !cfg->log_all && !cfg->keep_trace && !cfg->graph_at) {
         drop_log(r);
     }
 }

@@ -7,6 +7,8 @@
 #include "scenarios/script.h"
 
 struct blk_driver;
+struct run_ctx;
+struct target;
 
 struct unit {
     const struct script *script;
@@ -42,6 +44,22 @@ enum { UNITS_MAX = 1000000 }; /* A case; more is an error. */
  * a struct unit as opaque. */
 const char *unit_param(const void *unit, const char *key);
 
+/* A world that a case has made, lent for a while. */
+struct run_world {
+    struct target *target;
+    bool posix; /* Real files: there are no disks. */
+    struct run_ctx *ctx;
+};
+
+/* Takes what `io` and `qemu-io` print without a statement; NULL: the log of the case. */
+void run_world_on_output(struct run_world *w,
+                         void (*fn)(void *opaque, const char *node, const char *text),
+                         void *opaque);
+/* Oracles look at the world.  The message of the first failure so far, NULL: all is well. */
+const char *run_world_check(struct run_world *w);
+/* What runs in it does not come to an end: it can only be left as it is. */
+void run_world_give_up(struct run_world *w);
+
 struct run_config {
     const struct blk_driver *const *drivers;
     const char *features;   /* Space-separated names for `require`. */
@@ -49,8 +67,14 @@ struct run_config {
     bool keep_trace;        /* result.log gets the trace as "trace" rows. */
     bool log_all;           /* Steps are kept for passing runs too. */
     bool verify_determinism; /* Run twice, compare. */
+    int graph_at;           /* result.log gets the graph behind the statement that stands at this
+                             * line, or is the last one above it, as a "graph" row; 0: none. */
     const char *work_dir;   /* For host=posix and export; a private directory. */
     const char *export_dir; /* Where export writes instead; NULL: below work_dir. */
+    /* Called when the statements have ended and nothing has failed, before the world is torn down.
+     * NULL: nobody wants it. */
+    void (*serve)(void *opaque, struct run_world *w);
+    void *serve_opaque;
     /* Written as the run goes on, for the parent of a worker: the statement and its line. */
     void (*progress)(void *opaque, uint32_t statement, int line);
     void *progress_opaque;

@@ -19,9 +19,12 @@ static int close_layer(struct run_ctx *ctx, bool power)
 {
     struct target *t = ctx->target;
     run_loads_stop(ctx); /* First: one without latency never lets an instant end. */
+    if (power) {
+        run_background_cut(ctx);
+    }
     int ret = target_sim_release(t, !power);
     if (ret == 0) {
-        ret = run_background_drop(ctx, power);
+        ret = run_background_drop(ctx);
     }
     while (ret == 0 && target_sim_busy(t) > 0) {
         bool never = false;
@@ -88,6 +91,7 @@ int run_power(struct run_ctx *ctx, bool on, struct error *err)
     }
     host_sim_power_on(host);
     target_sim_open_layer(ctx->target);
+    oracles_watch(&ctx->oracle_set, target_sim_layer(ctx->target));
     return 0;
 }
 

@@ -72,19 +72,32 @@ static void async_free(struct run_ctx *ctx, struct run_async *a)
     free(a);
 }
 
-static void backend_close_run(void *opaque)
+static void port_close_run(void *opaque)
 {
-    backend_destroy(opaque);
+    struct run_load *l = opaque;
+    if (l->owned) {
+        backend_destroy(l->port.backend);
+    }
+    backend_unref(l->port.backend);
+    if (l->port.device) {
+        device_unref(l->port.device);
+    }
 }
 
-/* Frees a load that has ended, and its backend. */
+/* [outside] Lets go what the load's requests went through. */
+static int port_close(struct run_ctx *ctx, struct run_load *l)
+{
+    int ret = target_sim_in_coroutine(ctx->target, "end of a load", port_close_run, l);
+    l->port = (struct guest_port){ 0 };
+    return ret;
+}
+
+/* Frees a load that has ended. */
 static int load_close(struct run_ctx *ctx, struct run_load *l)
 {
     load_free(l->load);
     l->load = NULL;
-    int ret = target_sim_in_coroutine(ctx->target, "end of a load", backend_close_run, l->backend);
-    l->backend = NULL;
-    return ret;
+    return port_close(ctx, l);
 }
 
 static void load_remove(struct run_ctx *ctx, struct run_load *l)
@@ -118,20 +131,42 @@ static struct perm_pair load_perm(const struct run_stmt *s)
     return (struct perm_pair){ PERM_CONSISTENT_READ | (reads ? 0u : PERM_WRITE), PERM_ALL };
 }
 
+/* A node of that name, else the frontend of that id, else the block device of that name. */
+static int port_open(struct layer *layer, const struct run_stmt *s, struct run_load *l,
+                     struct error *err)
+{
+    const char *name = s->words[2];
+    struct node *n = layer ? layer_find_node(layer, name) : NULL;
+    struct device *d = layer && !n ? device_find(layer, name) : NULL;
+    struct backend *b = d ? device_backend(d) : layer && !n ? layer_find_backend(layer, name) : NULL;
+    if (!n && !b) {
+        return error_set(err, -ENODEV, "Cannot find device='' nor node-name='%s'", name);
+    }
+    l->owned = n != NULL;
+    b = n ? backend_create(layer, NULL, load_perm(s)) : b;
+    l->port = (struct guest_port){ .backend = backend_ref(b), .device = d ? device_ref(d) : NULL };
+    return n ? backend_insert(b, n, err) : 0;
+}
+
+/* Whether requests of the load may go through what is there already. */
+static int check_port(const struct run_load *l, const struct run_stmt *s, struct error *err)
+{
+    uint32_t want = load_perm(s).used, have = backend_perm(l->port.backend).used;
+    return l->owned || l->port.device || (want & ~have) == 0
+               ? 0
+               : error_set(err, -EPERM, "nobody uses '%s', so it cannot be written",
+                           s->words[2]);
+}
+
 static int load_open(struct run_ctx *ctx, const struct run_stmt *s, struct run_load *l,
                      struct error *err)
 {
-    struct layer *layer = target_sim_layer(ctx->target);
-    struct node *n = layer ? layer_find_node(layer, s->words[2]) : NULL;
-    if (!n) {
-        return error_set(err, -ENODEV, "Cannot find device='' nor node-name='%s'", s->words[2]);
-    }
-    l->backend = backend_create(layer, NULL, load_perm(s));
-    int ret = backend_insert(l->backend, n, err);
+    int ret = port_open(target_sim_layer(ctx->target), s, l, err);
+    ret = ret < 0 ? ret : check_port(l, s, err);
     if (ret < 0) {
         return ret;
     }
-    return load_start(&ctx->guest, l->backend, l->tag, s->words_len - 3, s->words + 3,
+    return load_start(&ctx->guest, &l->port, l->tag, s->words_len - 3, s->words + 3,
                       ctx->unit->seed, &l->load, err);
 }
 
@@ -156,8 +191,8 @@ int run_verb_load(struct run_ctx *ctx, const struct run_stmt *s, struct outcome 
     }
     outcome_fail(out, &err);
     int ret = 0;
-    if (l->backend) {
-        ret = target_sim_in_coroutine(ctx->target, "end of a load", backend_close_run, l->backend);
+    if (l->port.backend) {
+        ret = port_close(ctx, l);
     }
     free(l->tag);
     free(l);
@@ -344,12 +379,18 @@ void run_loads_stop(struct run_ctx *ctx)
     }
 }
 
-int run_background_drop(struct run_ctx *ctx, bool power)
+void run_background_cut(struct run_ctx *ctx)
+{
+    for (struct run_async *a = ctx->asyncs; a; a = a->next) {
+        a->cut |= !(a->orphan ? a->orphan->done : a->call.done);
+    }
+}
+
+int run_background_drop(struct run_ctx *ctx)
 {
     int ret = 0;
     for (struct run_async *a = ctx->asyncs; a && ret == 0; a = a->next) {
         bool *done = a->orphan ? &a->orphan->done : &a->call.done;
-        a->cut |= power && !*done;
         ret = ctx->target->ops->run(ctx->target, done, SIM_FOREVER);
     }
     for (struct run_load *l = ctx->loads; l && ret == 0; l = l->next) {

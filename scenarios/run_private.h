@@ -7,6 +7,7 @@
  *   run_verbs.c   the world verbs but for
  *   run_fault.c   fault, and what it means for the reference image
  *   run_load.c    load and wait
+ *   run_args.c    args, @fd, warnings
  *   expect.c      judging an outcome and events;  expect_state.c  data, node, graph
  */
 #ifndef SCENARIOS_RUN_PRIVATE_H
@@ -53,7 +54,8 @@ struct run_async {
 
 struct run_load {
     struct load *load; /* NULL: a power cut has ended it. */
-    struct backend *backend;
+    struct guest_port port; /* A reference on each. */
+    bool owned;             /* The backend is the load's own, on a node. */
     char *tag;
     const struct script_stmt *stmt;
     struct run_load *next;
@@ -81,6 +83,7 @@ struct run_ctx {
     struct guest guest;
     struct oracle oracles[RUN_ORACLES_MAX];
     size_t oracles_len;
+    struct oracle_set oracle_set; /* All of them. */
     char *dir;  /* Folder of the script. */
     bool posix;
     int64_t deadline_ns;
@@ -94,6 +97,8 @@ struct run_ctx {
     struct run_event *events; /* Not yet consumed. */
     size_t events_len, events_cap;
     char seed_text[24];
+    void (*late)(void *opaque, const char *node, const char *text); /* run_world_on_output */
+    void *late_opaque;
     bool failed; /* The verdict is decided. */
     bool broken; /* The world cannot be torn down: it is left as it is. */
 };
@@ -166,8 +171,18 @@ void run_background_finish(struct run_ctx *ctx);
 void run_loads_stop(struct run_ctx *ctx);
 /* Waits for everything, loads being stopped, and throws it away; power: entries stay so that `wait`
  * finds them. */
-int run_background_drop(struct run_ctx *ctx, bool power);
+int run_background_drop(struct run_ctx *ctx);
+/* What is in progress ends with the power: nobody judges it at the end of the case. */
+void run_background_cut(struct run_ctx *ctx);
 void run_background_free(struct run_ctx *ctx);
+
+/* run_args.c */
+int run_verb_args(struct run_ctx *ctx, const struct run_stmt *s, struct error *err);
+/* Opens what @fd names and passes it along.  False: a failure was reported. */
+bool run_pass_fd(struct run_ctx *ctx, const struct script_stmt *stmt);
+/* Files what the layer has warned of since the last call; out, where it printed nothing itself, gets
+ * it as its output. */
+void run_take_warnings(struct run_ctx *ctx, struct outcome *out);
 
 /* run_end.c */
 int run_power(struct run_ctx *ctx, bool on, struct error *err);

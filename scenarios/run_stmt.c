@@ -420,6 +420,7 @@ static void run_sync_stmt(struct run_ctx *ctx, const struct run_stmt *s)
     } else if (run_until(ctx, &call->done, s->words[0]) == 0) {
         outcome_of_call(call, &out);
         log_call(ctx, call);
+        run_take_warnings(ctx, &out);
         run_quiesce(ctx);
     }
     if (!ctx->failed) {
@@ -452,6 +453,7 @@ static void run_world_stmt(struct run_ctx *ctx, const struct run_stmt *s)
         ret = run_until(ctx, &now, "the end of the instant");
     }
     if (ret == 0) {
+        run_take_warnings(ctx, &out);
         run_quiesce(ctx);
         run_judge(ctx, s->stmt, NULL, &out);
     }
@@ -464,6 +466,9 @@ static void dispatch(struct run_ctx *ctx, const struct run_stmt *s)
     struct error err = ERROR_INIT;
     if (set_fail_rule(ctx, s->stmt, &err) < 0) {
         run_fail(ctx, VERDICT_FAIL, "script", "fail", (struct place){ 0, 0 }, "%s", err.text);
+        return;
+    }
+    if (!run_pass_fd(ctx, s->stmt)) {
         return;
     }
     if (s->verb != VERB_NONE && s->verb != VERB_QMP && s->verb != VERB_IO) {

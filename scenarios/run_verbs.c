@@ -137,38 +137,73 @@ static int verb_disk(struct run_ctx *ctx, const struct run_stmt *s, struct error
 /* ---- image, export ---- */
 
 struct image_work {
+    struct sim *sim;
     struct host *host;
+    const struct blk_driver *const *drivers;
+    const char *format;
     char name[1024];
-    uint64_t size;
+    int64_t size;
+    json_t *options;
     int ret;
+    struct error err;
 };
 
 static void image_run(void *opaque)
 {
     struct image_work *w = opaque;
-    w->ret = w->host->ops->create(w->host, w->name, w->size);
+    if (strcmp(w->format, "raw") == 0) {
+        w->ret = w->host->ops->create(w->host, w->name, (uint64_t)w->size);
+        if (w->ret < 0) {
+            error_set_errno(&w->err, w->ret, "Could not create '%s'", w->name);
+        }
+        return;
+    }
+    w->ret = layer_make_image(w->sim, w->host, w->drivers, w->format, w->name, w->size,
+                              w->options, &w->err);
+}
+
+/* The key=value words behind the size. */
+static json_t *image_options(const struct run_stmt *s)
+{
+    json_t *options = json_object();
+    for (int i = 4; i < s->words_len; i++) {
+        const char *eq = strchr(s->words[i], '=');
+        CHECK(eq != NULL);
+        json_object_setn_new(options, s->words[i], (size_t)(eq - s->words[i]),
+                             json_string(eq + 1));
+    }
+    return options;
 }
 
 static int verb_image(struct run_ctx *ctx, const struct run_stmt *s, struct error *err)
 {
     int64_t size;
-    if (strcmp(s->words[1], "raw") != 0) {
-        return error_set(err, -ENOTSUP, "image: format '%s' is not available in this version",
-                         s->words[1]);
-    }
+    const struct layer *l = target_sim_layer(ctx->target);
+    bool raw = strcmp(s->words[1], "raw") == 0;
     if (text_parse_size(s->words[3], &size) < 0) {
         return error_set(err, -EINVAL, "image: '%s' is not a size", s->words[3]);
     }
+    if (raw && s->words_len > 4) {
+        return error_set(err, -EINVAL, "Invalid parameter '%.*s'",
+                         (int)strcspn(s->words[4], "="), s->words[4]);
+    }
+    if (!raw && !l) {
+        return error_set(err, -EIO, "image: the power is off");
+    }
     /* On the heap: a request that never ends outlives this. */
     struct image_work *w = NEW(struct image_work);
-    *w = (struct image_work){ .host = target_sim_host(ctx->target), .size = (uint64_t)size };
+    *w = (struct image_work){ .sim = ctx->sim, .host = target_sim_host(ctx->target),
+                              .drivers = l ? layer_drivers(l) : NULL,
+                              .format = raw ? "raw" : "qcow2", .size = size,
+                              .options = image_options(s) };
     snprintf(w->name, sizeof(w->name), "%s", s->words[2]);
     if (target_sim_in_coroutine(ctx->target, "image", image_run, w) < 0) {
         run_stuck(ctx, "image");
         return -EDEADLK;
     }
     run_storage_changed(ctx, w->name);
-    int ret = w->ret < 0 ? error_set_errno(err, w->ret, "Could not create '%s'", w->name) : 0;
+    int ret = w->ret < 0 ? error_set(err, w->ret, "%s", w->err.text) : 0;
+    json_decref(w->options);
     free(w);
     return ret;
 }
@@ -245,13 +280,7 @@ static int verb_clock(struct run_ctx *ctx, const struct run_stmt *s, struct erro
 
 static int verb_iothread(struct run_ctx *ctx, const struct run_stmt *s, struct error *err)
 {
-    const char *name = s->words[1];
-    if (sim_iothread_find(ctx->sim, name) >= 0) {
-        return error_set(err, -EEXIST, "there is already an iothread '%s'", name);
-    }
-    int ret = sim_iothread_add(ctx->sim, name);
-    return ret < 0 ? error_set(err, ret, "too many iothreads; %d are possible", IOTHREADS_MAX - 1)
-                   : 0;
+    return target_sim_add_iothread(ctx->target, s->words[1], err);
 }
 
 /* ---- all ---- */
@@ -275,6 +304,8 @@ static int do_verb(struct run_ctx *ctx, const struct run_stmt *s, struct error *
         return verb_iothread(ctx, s, err);
     case VERB_EXPORT:
         return verb_export(ctx, s, err);
+    case VERB_ARGS:
+        return run_verb_args(ctx, s, err);
     default:
         return error_set(err, -ENOTSUP, "'%s' is not available in this version", s->words[0]);
     }

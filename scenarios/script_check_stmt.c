@@ -104,7 +104,7 @@ static void check_prop(struct check *ck, const struct script_prop *prop, uint32_
         prop_async(ck, prop);
     } else if (strcmp(name, "@model-only") == 0) {
         prop_model_only(ck, prop);
-    } else if (strcmp(name, "@fail") == 0) {
+    } else if (strcmp(name, "@fail") == 0 || strcmp(name, "@fd") == 0) {
         struct script_words words = prop_words(prop);
         check_words(ck, def, &words, 0, true, prop->line, prop->col);
         words_fini(&words);
@@ -220,6 +220,22 @@ static void stmt_disk(struct check *ck, const struct script_stmt *stmt)
     }
 }
 
+/* What the command line says is there before anything happens in the layer. */
+static void stmt_args(struct check *ck, const struct script_stmt *stmt)
+{
+    for (const struct script_stmt *s = ck->cas->stmts; s != stmt; s++) {
+        enum verb_id id = verb_id_of(s->words.at[0].text);
+        if (id != VERB_ARGS && id != VERB_DISK && id != VERB_IMAGE && id != VERB_IOTHREAD &&
+            id != VERB_FAULT && id != VERB_CLOCK) {
+            diag_add(ck->diag, stmt->line, stmt->col,
+                     "args stands before all that uses the block layer, and so before '%.100s' in "
+                     "line %d",
+                     s->words.at[0].text, s->line);
+            return;
+        }
+    }
+}
+
 static void stmt_verb(struct check *ck, const struct verb_def *def, const struct script_stmt *stmt)
 {
     if ((def->flags & VERB_LATER) != 0) {
@@ -247,6 +263,8 @@ static void stmt_verb(struct check *ck, const struct verb_def *def, const struct
         stmt_wait(ck, stmt);
     } else if (def->code == VERB_DISK) {
         stmt_disk(ck, stmt);
+    } else if (def->code == VERB_ARGS) {
+        stmt_args(ck, stmt);
     }
 }
 

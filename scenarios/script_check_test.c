@@ -142,7 +142,7 @@ static void test_what_is_for_later_says_so(void **state)
     body("x\n    job j status=ready", "3:5", "'job' is known but not available in this version");
     body("x\n    check n errors=0", "3:5", "'check' is known but not available in this version");
     body("x => aborts /x/", "2:6", "'aborts' is known but not available in this version");
-    body("image qcow2 a 1M", "2:7", "'qcow2' is not valid here; valid: raw");
+    body("image qed a 1M", "2:7", "'qed' is not valid here; valid: raw, qcow2");
 }
 
 static void test_words(void **state)
@@ -262,7 +262,7 @@ static void test_world_verbs(void **state)
     body("disk d0 1M", "2:9", "'1M' is not KEY=VALUE; usage: disk NAME");
     body("disk d0 size:=1", "2:9", "'size' takes no JSON; write size=VALUE");
     body("disk d0 size=9999E", "2:9", "is not a size: it is over 2^63-1");
-    body("image raw a.img", "2:1", "SIZE is missing; usage: image raw NAME SIZE");
+    body("image raw a.img", "2:1", "SIZE is missing; usage: image raw|qcow2 NAME SIZE");
     body("image raw a.img 64M 1", "2:21", "unexpected '1'; usage: image");
     body("load w n rw=read", "2:1", "load needs one of count= and runtime=");
     body("load w n rw=read count=1 runtime=1s", "2:1", "load needs one of count= and runtime=");

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct target_sim {
     struct target base;
@@ -24,7 +25,11 @@ struct target_sim {
     struct host *host;
     struct layer *layer;
     struct io_shell *io;
+    void (*quit)(void *opaque);
+    void *quit_opaque;
     size_t qmp_busy;
+    struct strbuf warnings; /* Not taken yet. */
+    char *iothreads[IOTHREADS_MAX]; /* Names, NULL after the last. */
     size_t polling; /* Commands that wait for what only a look can find. */
 };
 
@@ -49,6 +54,50 @@ static void on_event(void *opaque, const json_t *event)
     ts->base.event_came = true;
 }
 
+static void on_qemu_io(void *opaque, const char *device, bool frontend, const char *command,
+                       struct strbuf *out)
+{
+    struct target_sim *ts = opaque;
+    io_shell_hmp(ts->io, ts->layer, device, frontend, command, out);
+}
+
+static void on_quit(void *opaque)
+{
+    struct target_sim *ts = opaque;
+    ts->quit(ts->quit_opaque);
+}
+
+static void on_warning(void *opaque, const char *text)
+{
+    struct target_sim *ts = opaque;
+    strbuf_printf(&ts->warnings, "%s\n", text);
+}
+
+char *target_sim_take_warnings(struct target *t)
+{
+    struct target_sim *ts = sim_of(t);
+    char *text = ts->warnings.text;
+    ts->warnings = (struct strbuf){ 0 };
+    return text;
+}
+
+static void set_hooks(struct target_sim *ts)
+{
+    layer_set_hooks(ts->layer, &(struct layer_hooks){ .qemu_io = on_qemu_io,
+                                                      .quit = ts->quit ? on_quit : NULL,
+                                                      .opaque = ts });
+}
+
+void target_sim_on_quit(struct target *t, void (*fn)(void *opaque), void *opaque)
+{
+    struct target_sim *ts = sim_of(t);
+    ts->quit = fn;
+    ts->quit_opaque = opaque;
+    if (ts->layer) {
+        set_hooks(ts);
+    }
+}
+
 /* QMP. */
 
 struct qmp_work {
@@ -56,7 +105,15 @@ struct qmp_work {
     struct target_call *call;
     char *bytes;
     size_t n;
+    bool polls;
 };
+
+/* It may be `qemu-io` with a command that polls. */
+static bool qmp_polls(const char *bytes, size_t n)
+{
+    const char name[] = "human-monitor-command";
+    return memmem(bytes, n, name, sizeof(name) - 1) != NULL;
+}
 
 static json_t *reply_off(void)
 {
@@ -72,6 +129,7 @@ static void qmp_run(void *opaque)
     CHECK(w->call->reply != NULL);
     w->call->done = true;
     ts->qmp_busy--;
+    ts->polling -= w->polls;
     free(w->bytes);
     free(w);
 }
@@ -81,8 +139,10 @@ static void target_qmp(struct target *t, const char *bytes, size_t n, struct tar
     struct target_sim *ts = sim_of(t);
     struct qmp_work *w = NEW(struct qmp_work);
     CHECK(!call->done);
-    *w = (struct qmp_work){ .ts = ts, .call = call, .bytes = mem_strndup(bytes, n), .n = n };
+    *w = (struct qmp_work){ .ts = ts, .call = call, .bytes = mem_strndup(bytes, n), .n = n,
+                            .polls = qmp_polls(bytes, n) };
     ts->qmp_busy++;
+    ts->polling += w->polls;
     co_create(ts->cfg.sim, "QMP command", 0, qmp_run, w);
 }
 
@@ -255,6 +315,10 @@ static void target_destroy(struct target *t)
     io_shell_destroy(ts->io);
     host_destroy(ts->host);
     json_decref(ts->base.events);
+    strbuf_free(&ts->warnings);
+    for (size_t i = 0; ts->iothreads[i]; i++) {
+        free(ts->iothreads[i]);
+    }
     free(ts);
 }
 
@@ -302,6 +366,13 @@ size_t target_sim_busy(const struct target *t)
     return ts->qmp_busy + io_shell_busy(ts->io);
 }
 
+void target_sim_poll(struct target *t, bool on)
+{
+    struct target_sim *ts = sim_of(t);
+    CHECK(on || ts->polling > 0);
+    ts->polling += on ? 1 : (size_t)-1;
+}
+
 void target_sim_allow_steps(struct target *t, uint64_t steps)
 {
     struct target_sim *ts = sim_of(t);
@@ -312,6 +383,9 @@ static void release_run(void *opaque)
 {
     struct target_sim *ts = opaque;
     io_shell_release(ts->io);
+    if (ts->layer) {
+        layer_release_guests(ts->layer);
+    }
 }
 
 int target_sim_release(struct target *t, bool rules)
@@ -340,10 +414,39 @@ int target_sim_close_layer(struct target *t)
     return target_sim_in_coroutine(t, "end of the layer", close_run, ts);
 }
 
+int target_sim_add_iothread(struct target *t, const char *name, struct error *err)
+{
+    struct target_sim *ts = sim_of(t);
+    size_t n = 0;
+    while (ts->iothreads[n] && strcmp(ts->iothreads[n], name) != 0) {
+        n++;
+    }
+    if (ts->layer) {
+        int ret = layer_add_iothread(ts->layer, name, err);
+        if (ret < 0) {
+            return ret;
+        }
+    } else if (ts->iothreads[n]) {
+        return error_set(err, -EEXIST, "there is already an iothread '%s'", name);
+    }
+    if (n == IOTHREADS_MAX - 1) {
+        return error_set(err, -ENOSPC, "too many iothreads; %d are possible", IOTHREADS_MAX - 1);
+    }
+    if (!ts->iothreads[n]) {
+        ts->iothreads[n] = mem_strdup(name);
+    }
+    return 0;
+}
+
 void target_sim_open_layer(struct target *t)
 {
     struct target_sim *ts = sim_of(t);
     CHECK(!ts->layer);
     ts->layer = layer_create(ts->cfg.sim, ts->host, ts->cfg.drivers);
     layer_on_event(ts->layer, on_event, ts);
+    layer_on_warning(ts->layer, on_warning, ts);
+    set_hooks(ts);
+    for (size_t i = 0; ts->iothreads[i]; i++) {
+        layer_add_iothread(ts->layer, ts->iothreads[i], NULL);
+    }
 }

@@ -37,6 +37,16 @@ int target_sim_release(struct target *t, bool rules);
  * same. */
 void target_sim_allow_steps(struct target *t, uint64_t steps);
 
+/* What `quit` of the monitor does; without it, it is an error. */
+void target_sim_on_quit(struct target *t, void (*fn)(void *opaque), void *opaque);
+
+/* What the layer has warned of since the last call, in lines: new, NULL when nothing. */
+char *target_sim_take_warnings(struct target *t);
+
+/* Somebody who is not a statement gives commands: from now on (or until on is false) time has to be
+ * moved from instant to instant, as such a command may wait for what only a look can find. */
+void target_sim_poll(struct target *t, bool on);
+
 /* io commands and aio requests in flight, and QMP commands. */
 size_t target_sim_busy(const struct target *t);
 
@@ -44,7 +54,9 @@ size_t target_sim_busy(const struct target *t);
  * busy.  No backend of the caller is left.  Errors as ops->run; the layer then still exists and the
  * target cannot be destroyed. */
 int target_sim_close_layer(struct target *t);
-/* After power_on: a new, empty layer.  Checked: there is none. */
+/* An iothread of the machine: it is there whenever the layer is.  Errors: as layer_add_iothread. */
+int target_sim_add_iothread(struct target *t, const char *name, struct error *err);
+/* After power_on: a new layer with nothing but the machine's iothreads.  Checked: there is none. */
 void target_sim_open_layer(struct target *t);
 
 #endif

@@ -110,6 +110,7 @@ enum verb_id {
     VERB_PARTITION,
     VERB_HEAL,
     VERB_RECOVER,
+    VERB_ARGS,
 };
 
 /* All words, class after class. */

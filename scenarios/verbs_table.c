@@ -10,7 +10,7 @@
 static const char *const cut_on[] = { "cut", "on", NULL };
 static const char *const on_off[] = { "on", "off", NULL };
 static const char *const profiles[] = { "null", "nvme", "ssd", "hdd", "rdma", "tcp", NULL };
-static const char *const formats[] = { "raw", NULL };
+static const char *const formats[] = { "raw", "qcow2", NULL };
 static const char *const rws[] = { "read", "write", "randread", "randwrite", "rw", "randrw", NULL };
 static const char *const on_errors[] = { "fail", "ignore", "stop", NULL };
 static const char *const disk_ops[] = { "read", "write", "flush", "discard", "zero", "resize",
@@ -21,6 +21,7 @@ static const char *const fault_words[] = { "error", "latent", "bitrot", "torn", 
 static const char *const advance[] = { "advance", NULL };
 static const char *const hosts[] = { "sim", "posix", NULL };
 static const char *const schedules[] = { "fifo", "seeded", NULL };
+static const char *const ro_rw[] = { "ro", "rw", NULL };
 static const char *const is_in[] = { "is", "in", NULL };
 static const char *const sectors[] = { "512", "4096", "4k", "4K", NULL };
 
@@ -128,6 +129,12 @@ static const struct verb_arg export_args[] = {
     { "PATH", VALUE_PATH, NULL, false },
     { 0 },
 };
+static const struct verb_arg option_args[] = { { "-OPTION", VALUE_TEXT, NULL, false }, { 0 } };
+static const struct verb_arg fd_args[] = {
+    { "FILE", VALUE_NAME, NULL, false },
+    { "ro|rw", VALUE_CHOICE, ro_rw, true },
+    { 0 },
+};
 static const struct verb_arg io_args[] = {
     { "NODE", VALUE_NAME, NULL, false },
     { "COMMAND", VALUE_TEXT, NULL, false },
@@ -213,21 +220,25 @@ const struct verb_def verbs_all[] = {
       "order of runnable coroutines: oldest first, or drawn from the seed",
       "    Without it, fifo when the case has no seed of its own and none is given, otherwise\n"
       "    seeded.\n" },
-    { "args", VERB_HEADER, 0, VERB_LATER | VERB_FREE_WORDS, NULL, NULL, "args WORD...",
-      "the command line of both targets", NULL },
     { "explore", VERB_HEADER, 0, VERB_LATER | VERB_FREE_WORDS, NULL, NULL,
       "explore crash|errors|schedule KEY=VALUE...", "tries other schedules, errors, power cuts",
       NULL },
 
     /* Statements. */
+    { "args", VERB_STATEMENT, VERB_ARGS, VERB_FREE_WORDS, option_args, NULL, "args -OPTION VALUE ...",
+      "the command line: -blockdev, -drive, -device, -object; stands before all that uses the layer",
+      "    Before it only disk, image, iothread, fault, clock and other args may stand.  Its output\n"
+      "    is what the command line makes QEMU warn of.\n" },
     { "qmp", VERB_STATEMENT, VERB_QMP, VERB_FREE_WORDS, NULL, NULL, "qmp BYTES",
       "sends the rest of the line as it stands to the monitor", NULL },
     { "io", VERB_STATEMENT, VERB_IO, VERB_FREE_WORDS, io_args, NULL, "io NODE COMMAND WORD...",
       "executes a qemu-io command on a node", NULL },
     { "disk", VERB_STATEMENT, VERB_DISK, VERB_SIM_HOST, disk_args, disk_keys,
       "disk NAME size=SIZE|from=PATH [KEY=VALUE...]", "makes a simulated disk, a file NAME", NULL },
-    { "image", VERB_STATEMENT, VERB_IMAGE, 0, image_args, NULL, "image raw NAME SIZE",
-      "makes an image file on the host", NULL },
+    { "image", VERB_STATEMENT, VERB_IMAGE, VERB_FREE_KEYS, image_args, NULL,
+      "image raw|qcow2 NAME SIZE [OPTION=VALUE...]", "makes an image file on the host",
+      "    OPTION is one of qemu-img's -o options of the format: cluster_size, backing_file...  The\n"
+      "    backing file need not be there.\n" },
     { "load", VERB_STATEMENT, VERB_LOAD, 0, load_args, load_keys,
       "load TAG NODE rw=KIND count=N|runtime=DURATION [KEY=VALUE...]",
       "starts guest I/O in the background; `wait TAG` ends it", NULL },
@@ -274,8 +285,8 @@ const struct verb_def verbs_all[] = {
       "it fails, with that class and text", NULL },
     { "return", VERB_EXPECT, EXPECT_RETURN, VERB_ON_COMMAND, NULL, NULL, "return JSON",
       "the reply has everything that the JSON says; a string \"/RE/\" matches", NULL },
-    { "output", VERB_EXPECT, EXPECT_OUTPUT, VERB_ON_IO, NULL, NULL, "output \"TEXT\"|/RE/",
-      "what an io command printed", NULL },
+    { "output", VERB_EXPECT, EXPECT_OUTPUT, ANY, NULL, NULL, "output \"TEXT\"|/RE/",
+      "what an io command printed, or what another statement was warned of", NULL },
     { "event", VERB_EXPECT, EXPECT_EVENT, ANY | VERB_FREE_KEYS, event_args, event_keys,
       "event NAME [KEY=VALUE...] [within=DURATION]",
       "the event comes, after those that were expected before it", NULL },
@@ -303,6 +314,8 @@ const struct verb_def verbs_all[] = {
     { "@fail", VERB_PROPERTY, 0, VERB_ON_COMMAND | VERB_ON_IO | VERB_SIM_HOST, NULL,
       verbs_fail_keys,
       "@fail(KEY=VALUE...)", "one request to a disk that the statement causes fails", NULL },
+    { "@fd", VERB_PROPERTY, 0, VERB_ON_COMMAND, fd_args, NULL, "@fd(FILE [ro|rw])",
+      "a descriptor of that file comes with the command (add-fd, getfd)", NULL },
     { "@model-only", VERB_PROPERTY, 0, ANY, NULL, NULL, "@model-only(REASON)",
       "left out on the real QEMU", NULL },
     { "@real-only", VERB_PROPERTY, 0, ANY, NULL, NULL, "@real-only",

@@ -68,9 +68,11 @@ struct host_ops {
 struct host {
     const struct host_ops *ops;
     struct sim *sim;
+    struct host_fds *fds; /* sim/host_fd.h; NULL until the first is there. */
 };
 struct host_file {
     struct host *host;
+    uint32_t shares; /* Users beyond the first (sim/host_fd.h). */
 };
 
 /* A simulated directory.  It is flat: a name has no '/' (a leading "./" is ignored).  The length

@@ -108,6 +108,18 @@ void iobuf_copy_in(struct iobuf *b, size_t at, const void *src, size_t n)
     }
 }
 
+void iobuf_copy(struct iobuf *b, size_t at, const struct iobuf *src)
+{
+    if (src->fill.kind != FILL_NONE) {
+        iobuf_set(b, at, src->fill, src->len);
+        return;
+    }
+    for (size_t done = 0, run; done < src->len; done += run) {
+        const void *from = iobuf_memory(src, done, &run);
+        iobuf_copy_in(b, at + done, from, run);
+    }
+}
+
 void iobuf_set(struct iobuf *b, size_t at, struct fill f, size_t n)
 {
     CHECK(at <= b->len && n <= b->len - at);

@@ -44,6 +44,8 @@ void *iobuf_memory(const struct iobuf *b, size_t at, size_t *run);
 void iobuf_copy_out(const struct iobuf *b, size_t at, void *dst, size_t n);
 /* Copies into the memory of b. */
 void iobuf_copy_in(struct iobuf *b, size_t at, const void *src, size_t n);
+/* Copies all of src, in whatever form, into the memory of b from position at. */
+void iobuf_copy(struct iobuf *b, size_t at, const struct iobuf *src);
 /* Sets n bytes of the memory of b from f. */
 void iobuf_set(struct iobuf *b, size_t at, struct fill f, size_t n);
 /* Answers a read with f for all of b: keeps it symbolic when b allows, else writes the bytes. */

@@ -29,7 +29,7 @@ struct sched {
     uint64_t ids;
     uint32_t live;
     struct co *pool;
-    char *iothread_name[IOTHREADS_MAX];
+    char *iothread_name[IOTHREADS_MAX]; /* NULL: it was removed. */
     const void *main_stack; /* For ASan. */
     size_t main_stack_size;
 };

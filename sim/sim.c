@@ -41,17 +41,41 @@ uint32_t sim_actor(struct sim *s)
 int sim_iothread_add(struct sim *s, const char *name)
 {
     struct sched *d = &s->sched;
-    if (d->queues == IOTHREADS_MAX) {
+    uint32_t i = 1;
+    while (i < d->queues && (d->iothread_name[i] || sim_iothread_is_busy(s, i))) {
+        i++;
+    }
+    if (i == IOTHREADS_MAX) {
         return -ENOSPC;
     }
-    d->iothread_name[d->queues] = mem_strdup(name);
-    return (int)d->queues++;
+    d->queues = MAX(d->queues, i + 1);
+    d->iothread_name[i] = mem_strdup(name);
+    return (int)i;
+}
+
+void sim_iothread_remove(struct sim *s, uint32_t iothread)
+{
+    struct sched *d = &s->sched;
+    CHECK(iothread > 0 && iothread < d->queues && d->iothread_name[iothread]);
+    free(d->iothread_name[iothread]);
+    d->iothread_name[iothread] = NULL;
+}
+
+bool sim_iothread_is_busy(const struct sim *s, uint32_t iothread)
+{
+    for (const struct co *co = s->sched.all_head; co; co = co->all_next) {
+        if (co->iothread == iothread) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int sim_iothread_find(const struct sim *s, const char *name)
 {
-    for (uint32_t i = 0; i < s->sched.queues; i++) {
-        if (strcmp(s->sched.iothread_name[i], name) == 0) {
+    for (uint32_t i = s->sched.queues; i-- > 0;) {
+        const char *other = s->sched.iothread_name[i];
+        if (other && strcmp(other, name) == 0) {
             return (int)i;
         }
     }
@@ -109,7 +133,8 @@ void sim_describe_waiters(const struct sim *s, struct strbuf *out)
 {
     for (const struct co *co = s->sched.all_head; co; co = co->all_next) {
         strbuf_printf(out, "coroutine %" PRIu64 " '%s' in %s ", co->id, co->name,
-                      s->sched.iothread_name[co->iothread]);
+                      s->sched.iothread_name[co->iothread] ? s->sched.iothread_name[co->iothread]
+                                                           : "an iothread that was removed");
         if (co->state == CO_WAITING) {
             strbuf_printf(out, "waits for %s\n", co->wait_what);
         } else {

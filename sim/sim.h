@@ -47,6 +47,10 @@ uint32_t sim_actor(struct sim *s);
 int sim_iothread_add(struct sim *s, const char *name);
 /* Number of a named iothread, or -ENOENT. */
 int sim_iothread_find(const struct sim *s, const char *name);
+/* Takes its name away; the number is free again when nothing runs in it any more. */
+void sim_iothread_remove(struct sim *s, uint32_t iothread);
+/* Whether a coroutine lives in it. */
+bool sim_iothread_is_busy(const struct sim *s, uint32_t iothread);
 
 enum sim_stop {
     SIM_DONE,  /* *done became true. */

@@ -20,6 +20,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "model/open.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -330,6 +331,27 @@ static char *blkdebug_filename(const struct node *n)
     return name;
 }
 
+/* "blkdebug:CONFIG:IMAGE", where IMAGE is a name again.  Without the prefix all else is among the
+ * options. */
+static int blkdebug_parse_filename(const char *name, json_t *options, struct error *err)
+{
+    static const char prefix[] = "blkdebug:";
+    if (strncmp(name, prefix, strlen(prefix)) != 0) {
+        json_object_set_new(options, "image." OPEN_NAME_KEY, json_string(name));
+        return 0;
+    }
+    name += strlen(prefix);
+    const char *colon = strchr(name, ':');
+    if (!colon) {
+        return error_set(err, -EINVAL, "blkdebug requires both config file and image path");
+    }
+    if (colon > name) {
+        json_object_set_new(options, "config", json_stringn(name, (size_t)(colon - name)));
+    }
+    json_object_set_new(options, "image." OPEN_NAME_KEY, json_string(colon + 1));
+    return 0;
+}
+
 static int64_t blkdebug_allocated_size(struct node *n)
 {
     (void)n;
@@ -345,7 +367,17 @@ static const struct driver_io blkdebug_io = {
     .block_status = blkdebug_block_status,
 };
 
-static const struct driver_graph blkdebug_graph = { .child_perm = blkdebug_child_perm };
+/* Rules and limits stay; only what every node has may change. */
+static int blkdebug_reopen(struct node *n, const struct node_reopen *r, struct error *err)
+{
+    (void)n;
+    (void)r;
+    (void)err;
+    return 0;
+}
+
+static const struct driver_graph blkdebug_graph = { .child_perm = blkdebug_child_perm,
+                                                    .reopen = blkdebug_reopen };
 
 extern const struct blk_driver driver_blkdebug;
 
@@ -361,6 +393,8 @@ const struct blk_driver driver_blkdebug = {
     .limits = blkdebug_limits,
     .filename = blkdebug_filename,
     .allocated_size = blkdebug_allocated_size,
+    .prefix = "blkdebug",
+    .parse_filename = blkdebug_parse_filename,
     .command = blkdebug_command,
     .event = blkdebug_event,
     .io = &blkdebug_io,

@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "model/node.h"
+#include "model/open.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -240,6 +241,25 @@ static char *blkverify_filename(const struct node *n)
     return name;
 }
 
+/* "blkverify:RAW:TEST": both are names again.  Without the prefix raw is among the options. */
+static int blkverify_parse_filename(const char *name, json_t *out, struct error *err)
+{
+    static const char prefix[] = "blkverify:";
+    if (strncmp(name, prefix, strlen(prefix)) != 0) {
+        json_object_set_new(out, "test." OPEN_NAME_KEY, json_string(name));
+        return 0;
+    }
+    name += strlen(prefix);
+    const char *colon = strchr(name, ':');
+    if (!colon) {
+        return error_set(err, -EINVAL, "blkverify requires raw copy and original image path");
+    }
+    json_object_set_new(out, "raw." OPEN_NAME_KEY,
+                        json_stringn(name, (size_t)(colon - name)));
+    json_object_set_new(out, "test." OPEN_NAME_KEY, json_string(colon + 1));
+    return 0;
+}
+
 static int64_t blkverify_allocated_size(struct node *n)
 {
     (void)n;
@@ -286,6 +306,8 @@ const struct blk_driver driver_blkverify = {
     .length = blkverify_length,
     .filename = blkverify_filename,
     .allocated_size = blkverify_allocated_size,
+    .prefix = "blkverify",
+    .parse_filename = blkverify_parse_filename,
     .command = blkverify_command,
     .io = &blkverify_io,
 };

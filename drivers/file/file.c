@@ -36,8 +36,8 @@ static const struct schema_member options[] = {
     { "pr-manager", &schema_str, HOW, NULL, "helper for SCSI reservations" },
     { "locking", &schema_on_off_auto, HOW, "auto", "take QEMU's image locks" },
     { "aio", &aio_type, HOW, "threads", "how the host does I/O" },
-    { "aio-max-batch", &schema_int, HOW, "0", "requests submitted at a time" },
-    { "drop-cache", &schema_bool, HOW | MEMBER_MUTABLE, "true",
+    { "aio-max-batch", &schema_int, HOW | MEMBER_FINAL, "0", "requests submitted at a time" },
+    { "drop-cache", &schema_bool, HOW | MEMBER_MUTABLE | MEMBER_NO_RESET, "true",
       "drop the host's cache when another host may have written" },
     { "x-check-cache-dropped", &schema_bool, HOW | MEMBER_MUTABLE, "false",
       "check that the cache was dropped" },
@@ -89,15 +89,18 @@ static int file_open(struct node *n, const struct opts *opts, struct error *err)
     s->flags = open_flags(n);
     s->want_write = s->flags & HOST_WRITE;
     s->locking = strcmp(opts_enum(opts, "locking"), "off") != 0;
-    ret = file_ops(n)->open(node_host(n), filename, s->flags, &s->file);
+    ret = host_open(node_host(n), filename, s->flags, &s->file, err);
     bool is_dir = ret == -EISDIR && !(s->flags & HOST_WRITE);
+    if (ret < 0 && host_is_fdset(filename)) {
+        return ret;
+    }
     if (ret < 0 && !is_dir) {
         return error_set_errno(err, ret, "Could not open '%s'", filename);
     }
     ret = check_opened(n, opts, is_dir, err);
     if (ret < 0) {
         if (s->file) {
-            file_ops(n)->close(s->file);
+            host_close(node_host(n), filename, s->file);
         }
         return ret;
     }
@@ -109,7 +112,7 @@ static int file_open(struct node *n, const struct opts *opts, struct error *err)
 static void file_close(struct node *n)
 {
     struct file_state *s = node_state(n);
-    file_ops(n)->close(s->file);
+    host_close(node_host(n), s->filename, s->file);
     free(s->filename);
 }
 
@@ -172,7 +175,20 @@ static void file_stats(const struct node *n, json_t *out)
     json_object_set_new(out, "discard-bytes-ok", json_integer((json_int_t)s->discard_bytes));
 }
 
-static const struct driver_graph file_graph = { .perm_change = file_perm_change };
+/* "file:NAME", or a name as it is. */
+static int file_parse_filename(const char *name, json_t *out, struct error *err)
+{
+    const char *rest = strncmp(name, "file:", 5) == 0 ? name + 5 : name;
+    json_t *text = json_string(rest);
+    if (!text) {
+        return error_set(err, -EINVAL, "The file name is not UTF-8");
+    }
+    json_object_set_new(out, "filename", text);
+    return 0;
+}
+
+static const struct driver_graph file_graph = { .perm_change = file_perm_change,
+                                                .reopen = file_reopen };
 
 extern const struct blk_driver driver_file;
 
@@ -189,6 +205,8 @@ const struct blk_driver driver_file = {
     .filename = file_filename,
     .allocated_size = file_allocated_size,
     .info = file_info,
+    .prefix = "file",
+    .parse_filename = file_parse_filename,
     .stats_members = stats_members,
     .stats = file_stats,
     .io = &file_io,

@@ -3,7 +3,7 @@
 #define DRIVERS_FILE_FILE_H
 
 #include "model/node.h"
-#include "sim/host.h"
+#include "sim/host_fd.h"
 
 /* Bytes of an image file that QEMU's image locks use: one for each permission that a process uses,
  * one for each that it does not share with others. */
@@ -33,6 +33,12 @@ static inline const struct host_ops *file_ops(const struct node *n)
 
 /* file_lock.c: driver_graph.perm_change. */
 int file_perm_change(struct node *n, struct perm_pair now, struct txn *txn, struct error *err);
+
+/* Gives the file other flags; its locks stay.  Errors: with QEMU's text. */
+int file_reflag(struct node *n, uint32_t flags, struct error *err);
+
+/* file_reopen.c: driver_graph.reopen. */
+int file_reopen(struct node *n, const struct node_reopen *r, struct error *err);
 
 /* Does the node need a writable file when its parents use these permissions? */
 bool file_needs_write(const struct node *n, uint32_t used);

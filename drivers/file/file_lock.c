@@ -122,26 +122,50 @@ static int take_locks(struct node *n, struct file_locks add, struct error *err)
     return ret;
 }
 
+/* The locks that are held, on another open file too: what is shared can be had. */
+static void carry_locks(struct node *n)
+{
+    struct file_state *s = node_state(n);
+    for (int i = 0; i < PERM_BITS; i++) {
+        if (s->held.used & (1u << i)) {
+            file_ops(n)->lock(s->file, LOCK_USED_BASE + (uint64_t)i, 1, HOST_LOCK_SHARED);
+        }
+        if (s->held.unshared & (1u << i)) {
+            file_ops(n)->lock(s->file, LOCK_UNSHARED_BASE + (uint64_t)i, 1, HOST_LOCK_SHARED);
+        }
+    }
+}
+
+int file_reflag(struct node *n, uint32_t flags, struct error *err)
+{
+    struct file_state *s = node_state(n);
+    struct host_file *before = s->file;
+    int ret = host_reflag(node_host(n), s->filename, &s->file, flags, err);
+    if (ret < 0) {
+        return host_is_fdset(s->filename)
+                   ? ret
+                   : error_set_errno(err, ret, "Could not open '%s'", s->filename);
+    }
+    s->flags = flags;
+    if (s->file != before) {
+        carry_locks(n);
+    }
+    return 0;
+}
+
 static int make_writable(struct node *n, struct lock_change *c, struct error *err)
 {
     struct file_state *s = node_state(n);
-    int ret = file_ops(n)->reflag(s->file, s->flags | HOST_WRITE);
-    if (ret < 0) {
-        return error_set_errno(err, ret, "Could not open '%s'", s->filename);
-    }
-    s->flags |= HOST_WRITE;
-    c->reflagged = true;
-    return 0;
+    int ret = file_reflag(n, s->flags | HOST_WRITE, err);
+    c->reflagged = ret == 0;
+    return ret;
 }
 
 /* Staying writable does no harm when the host refuses. */
 static void make_read_only(struct node *n)
 {
     struct file_state *s = node_state(n);
-    uint32_t flags = s->flags & ~(uint32_t)HOST_WRITE;
-    if (file_ops(n)->reflag(s->file, flags) == 0) {
-        s->flags = flags;
-    }
+    file_reflag(n, s->flags & ~(uint32_t)HOST_WRITE, NULL);
 }
 
 static void commit_change(void *opaque)

@@ -121,6 +121,25 @@ static char *null_filename(const struct node *n)
     return mem_printf("%s://", n->drv->name);
 }
 
+static int check_filename(const char *name, const char *only, struct error *err)
+{
+    return strcmp(name, only) == 0
+               ? 0
+               : error_set(err, -EINVAL, "The only allowed filename for this driver is '%s'", only);
+}
+
+static int null_co_parse_filename(const char *name, json_t *out, struct error *err)
+{
+    (void)out;
+    return check_filename(name, "null-co://", err);
+}
+
+static int null_aio_parse_filename(const char *name, json_t *out, struct error *err)
+{
+    (void)out;
+    return check_filename(name, "null-aio://", err);
+}
+
 static int64_t null_allocated_size(struct node *n)
 {
     (void)n;
@@ -134,6 +153,17 @@ static const struct driver_io null_io = {
     .block_status = null_block_status,
 };
 
+/* Nothing about it changes but the flags that every node has. */
+static int null_reopen(struct node *n, const struct node_reopen *r, struct error *err)
+{
+    (void)n;
+    (void)r;
+    (void)err;
+    return 0;
+}
+
+static const struct driver_graph null_graph = { .reopen = null_reopen };
+
 extern const struct blk_driver driver_null_co, driver_null_aio;
 
 const struct blk_driver driver_null_co = {
@@ -143,11 +173,14 @@ const struct blk_driver driver_null_co = {
     .state_size = sizeof(struct null_state),
     .options = options,
     .open = null_co_open,
+    .prefix = "null-co",
+    .parse_filename = null_co_parse_filename,
     .limits = null_limits,
     .length = null_length,
     .filename = null_filename,
     .allocated_size = null_allocated_size,
     .io = &null_io,
+    .graph = &null_graph,
 };
 
 const struct blk_driver driver_null_aio = {
@@ -157,9 +190,12 @@ const struct blk_driver driver_null_aio = {
     .state_size = sizeof(struct null_state),
     .options = options,
     .open = null_aio_open,
+    .prefix = "null-aio",
+    .parse_filename = null_aio_parse_filename,
     .limits = null_limits,
     .length = null_length,
     .filename = null_filename,
     .allocated_size = null_allocated_size,
     .io = &null_io,
+    .graph = &null_graph,
 };

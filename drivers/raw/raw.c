@@ -16,11 +16,16 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "model/node.h"
+#include "model/open.h"
+#include "model/txn.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What the guard looks at. */
+enum { PROBE_BYTES = 512 };
 
 struct raw_state {
     int64_t offset;
@@ -75,11 +80,26 @@ static int raw_read(struct node *n, struct io_req *req)
     return io_child(s->file, &below);
 }
 
+/* An image that was probed and found to be nothing else must stay so: a guest could write what makes
+ * the next start take it for a format, with a backing file of the guest's choice. */
+static int guard_head(const struct node *n, const struct io_req *req)
+{
+    uint8_t head[PROBE_BYTES];
+    if (req->offset != 0 || req->bytes < PROBE_BYTES) {
+        return -EINVAL; /* The alignment makes whole sectors of it. */
+    }
+    iobuf_copy_out(req->buf, 0, head, sizeof(head));
+    return open_head_is_same(n, head, sizeof(head)) ? 0 : -EPERM;
+}
+
 static int raw_write(struct node *n, struct io_req *req)
 {
     const struct raw_state *s = node_state(n);
     struct io_req below;
     int ret = shift(s, req, true, &below);
+    if (ret == 0 && n->how.probed && req->offset < PROBE_BYTES && req->bytes > 0) {
+        ret = guard_head(n, req);
+    }
     if (ret < 0) {
         return ret;
     }
@@ -161,18 +181,36 @@ static int read_number(const struct opts *opts, const char *name, int64_t *out, 
     return 0;
 }
 
+static int read_window(struct raw_state *s, const struct opts *opts, struct error *err)
+{
+    s->has_size = opts_given(opts, "size");
+    int ret = read_number(opts, "offset", &s->offset, err);
+    return ret < 0 ? ret : read_number(opts, "size", &s->size, err);
+}
+
+static void warn_probed(struct node *n, const struct raw_state *s)
+{
+    char *name = node_filename(s->file->node);
+    node_warn(n,
+              "WARNING: Image format was not specified for '%s' and probing guessed raw.\n"
+              "         Automatically detecting the format is dangerous for raw images, write "
+              "operations on block 0 will be restricted.\n"
+              "         Specify the 'raw' format explicitly to remove the restrictions.",
+              name);
+    free(name);
+}
+
 static int raw_open(struct node *n, const struct opts *opts, struct error *err)
 {
     struct raw_state *s = node_state(n);
-    s->has_size = opts_given(opts, "size");
-    bool window = s->has_size || (opts_given(opts, "offset") && opts_int(opts, "offset") != 0);
+    bool window = opts_given(opts, "size") || (opts_given(opts, "offset") && opts_int(opts, "offset") != 0);
     int ret = node_open_child(n, opts, window ? window_of_file : whole_file, &s->file, err);
     if (ret < 0) {
         return ret;
     }
-    ret = read_number(opts, "offset", &s->offset, err);
-    if (ret == 0) {
-        ret = read_number(opts, "size", &s->size, err);
+    ret = read_window(s, opts, err);
+    if (ret == 0 && n->how.probed && !n->flags.read_only) {
+        warn_probed(n, s);
     }
     return ret < 0 ? ret : check_window(s, io_length(s->file->node), err);
 }
@@ -180,8 +218,11 @@ static int raw_open(struct node *n, const struct opts *opts, struct error *err)
 static void raw_limits(const struct node *n, struct io_limits *limits)
 {
     const struct raw_state *s = node_state(n);
-    limits->write_flags = s->file->node->limits.write_flags;
+    limits->write_flags = s->file->node->limits.write_flags & ~(uint32_t)IO_COMPRESSED;
     limits->zero_flags = s->file->node->limits.zero_flags;
+    if (n->how.probed) {
+        limits->request_alignment = MAX(limits->request_alignment, (uint32_t)PROBE_BYTES);
+    }
 }
 
 static int64_t raw_length(struct node *n)
@@ -234,7 +275,40 @@ static const struct driver_io raw_io = {
     .block_status = raw_block_status,
 };
 
-static const struct driver_graph raw_graph = { .child_perm = raw_child_perm };
+struct window_change {
+    struct raw_state *s;
+    int64_t offset, size;
+    bool has_size;
+};
+
+static void commit_window(void *opaque)
+{
+    const struct window_change *c = opaque;
+    c->s->offset = c->offset;
+    c->s->size = c->size;
+    c->s->has_size = c->has_size;
+}
+
+/* The window is checked against the file that is there now, even if another takes its place. */
+static int raw_reopen(struct node *n, const struct node_reopen *r, struct error *err)
+{
+    struct raw_state *s = node_state(n);
+    struct raw_state next = { 0 };
+    int ret = read_window(&next, &r->opts, err);
+    if (ret == 0) {
+        ret = check_window(&next, io_length(s->file->node), err);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    struct window_change c = { s, next.offset, next.size, next.has_size };
+    txn_add(r->txn, (struct txn_action){
+                        .commit = commit_window, .clean = free, .opaque = mem_copy(&c, sizeof(c)) });
+    return 0;
+}
+
+static const struct driver_graph raw_graph = { .child_perm = raw_child_perm,
+                                               .reopen = raw_reopen };
 
 extern const struct blk_driver driver_raw;
 

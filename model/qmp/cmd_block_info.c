@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "model/layer_state.h"
+#include "model/qmp/cmd_throttle.h"
 #include "model/qmp/commands.h"
 
 #include <errno.h>
@@ -24,7 +25,11 @@ static const struct schema_member image_info[] = {
     { "actual-size", &schema_int, MEMBER_OPTIONAL, NULL, NULL },
     { "virtual-size", &schema_int, 0, NULL, NULL },
     { "cluster-size", &schema_int, MEMBER_OPTIONAL, NULL, NULL },
+    { "backing-filename", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
+    { "full-backing-filename", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
+    { "backing-filename-format", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
     { "backing-image", &image_info_type, MEMBER_OPTIONAL, NULL, NULL },
+    { "format-specific", &qmp_image_specific, MEMBER_OPTIONAL, NULL, NULL },
     { 0 },
 };
 
@@ -48,6 +53,7 @@ static const struct schema_member device_info[] = {
     { "node-name", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
     { "ro", &schema_bool, 0, NULL, NULL },
     { "drv", &schema_str, 0, NULL, NULL },
+    { "backing_file", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
     { "backing_file_depth", &schema_int, 0, NULL, NULL },
     { "encrypted", &schema_bool, 0, NULL, NULL },
     { "detect_zeroes", &schema_detect_zeroes, 0, NULL, NULL },
@@ -58,6 +64,7 @@ static const struct schema_member device_info[] = {
     { "iops_rd", &schema_int, 0, NULL, NULL },
     { "iops_wr", &schema_int, 0, NULL, NULL },
     { "image", &image_info_type, 0, NULL, NULL },
+    THROTTLE_BURST_MEMBERS,
     { "cache", &cache_info_type, 0, NULL, NULL },
     { "write_threshold", &schema_int, 0, NULL, NULL },
     { 0 },
@@ -71,12 +78,21 @@ static const struct schema_type device_info_list = {
     .name = "BlockDeviceInfoList", .kind = SCHEMA_ARRAY, .element = &device_info_type
 };
 
+static const char *const io_status_values[] = { "ok", "failed", "nospace", NULL };
+
+static const struct schema_type io_status_type = {
+    .name = "BlockDeviceIoStatus", .kind = SCHEMA_ENUM, .values = io_status_values
+};
+
 static const struct schema_member block_info[] = {
     { "device", &schema_str, 0, NULL, NULL },
+    { "qdev", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
     { "type", &schema_str, 0, NULL, NULL },
     { "removable", &schema_bool, 0, NULL, NULL },
     { "locked", &schema_bool, 0, NULL, NULL },
     { "inserted", &device_info_type, MEMBER_OPTIONAL, NULL, NULL },
+    { "tray_open", &schema_bool, MEMBER_OPTIONAL, NULL, NULL },
+    { "io-status", &io_status_type, MEMBER_OPTIONAL, NULL, NULL },
     { 0 },
 };
 
@@ -126,6 +142,24 @@ static int64_t allocated_size(const struct node *n)
     return n->children ? sum : -ENOTSUP;
 }
 
+/* What the image's header says of its backing file. */
+static void describe_backing_name(const struct node *n, json_t *image)
+{
+    char *full;
+
+    if (!n->backing_file || !*n->backing_file) {
+        return;
+    }
+    json_object_set_new(image, "backing-filename", json_string(n->backing_file));
+    if (node_backing_path(n, &full, NULL) == 0) {
+        json_object_set_new(image, "full-backing-filename", json_string(full));
+        free(full);
+    }
+    if (n->backing_format) {
+        json_object_set_new(image, "backing-filename-format", json_string(n->backing_format));
+    }
+}
+
 /* One node's image, without what lies below. */
 static json_t *describe_image(const struct node *n)
 {
@@ -148,6 +182,8 @@ static json_t *describe_image(const struct node *n)
             json_object_set_new(image, "cluster-size", json_integer(info.cluster_size));
         }
     }
+    qmp_describe_specific(n, image);
+    describe_backing_name(n, image);
     return image;
 }
 
@@ -169,16 +205,6 @@ static json_t *describe_chain(const struct node *n, bool flat, int *depth)
 
 /* ---- Nodes ---- */
 
-static void set_no_limits(json_t *info)
-{
-    static const char *const names[] = { "bps",  "bps_rd",  "bps_wr",
-                                         "iops", "iops_rd", "iops_wr" };
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        json_object_set_new(info, names[i], json_integer(0));
-    }
-}
-
 /* BlockDeviceInfo of a node that is reached with this write-cache mode. */
 static json_t *describe_node(const struct node *n, bool writeback, bool flat)
 {
@@ -194,7 +220,13 @@ static json_t *describe_node(const struct node *n, bool writeback, bool flat)
         n->flags.cache_no_flush, "write_threshold", (json_int_t)n->write_threshold);
 
     CHECK(info);
-    set_no_limits(info);
+    throttle_show(NULL, info);
+    if (node_backing(n)) {
+        char *name = node_filename(node_backing(n)->node);
+
+        json_object_set_new(info, "backing_file", json_string(name));
+        free(name);
+    }
     return info;
 }
 
@@ -232,26 +264,46 @@ const struct qmp_command qmp_query_named_block_nodes = {
     .run = query_named_block_nodes,
 };
 
+/* A device with its medium.  One that no frontend uses counts as removable. */
+static json_t *describe_device(const struct backend *b)
+{
+    const struct node *n = backend_node(b);
+    const char *status = backend_io_status(b);
+    struct device_view v = { .removable = true };
+    bool used = device_view_of(b, &v);
+    json_t *info = json_pack("{s:s, s:s, s:b, s:b}", "device", backend_name(b), "type", "unknown",
+                             "removable", v.removable, "locked", 0);
+
+    CHECK(info);
+    if (n) {
+        json_t *inserted = describe_node(n, backend_writeback(b), false);
+
+        throttle_show(b, inserted);
+        json_object_set_new(info, "inserted", inserted);
+    }
+    if (used) {
+        json_object_set_new(info, "qdev", json_string(v.id));
+    }
+    if (used && v.removable) {
+        json_object_set_new(info, "tray_open", json_boolean(v.tray_open));
+    }
+    if (status) {
+        json_object_set_new(info, "io-status", json_string(status));
+    }
+    return info;
+}
+
 static int query_block(struct layer *l, const json_t *args, json_t **ret, struct error *err)
 {
+    struct device_view v;
+
     (void)args;
     (void)err;
     *ret = json_array();
     for (const struct backend *b = l->backends; b; b = backend_next(b)) {
-        const struct node *n = backend_node(b);
-        json_t *info;
-
-        if (!*backend_name(b)) {
-            continue; /* Some client's own. */
+        if (*backend_name(b) || device_view_of(b, &v)) { /* The others are some client's own. */
+            json_array_append_new(*ret, describe_device(b));
         }
-        info = json_pack("{s:s, s:s, s:b, s:b}", "device", backend_name(b), "type", "unknown",
-                         "removable", 1, "locked", 0);
-        CHECK(info);
-        if (n) {
-            json_object_set_new(info, "inserted",
-                                describe_node(n, backend_writeback(b), false));
-        }
-        json_array_append_new(*ret, info);
     }
     return 0;
 }
@@ -259,6 +311,6 @@ static int query_block(struct layer *l, const json_t *args, json_t **ret, struct
 const struct qmp_command qmp_query_block = {
     .name = "query-block",
     .returns = &block_info_list,
-    .help = "all named block devices",
+    .help = "block devices: named ones, and those of frontends",
     .run = query_block,
 };

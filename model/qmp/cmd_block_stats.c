@@ -40,6 +40,20 @@ static const struct schema_type timed_list = {
     .name = "BlockDeviceTimedStatsList", .kind = SCHEMA_ARRAY, .element = &timed_type
 };
 
+static const struct schema_type u64_list = {
+    .name = "uint64List", .kind = SCHEMA_ARRAY, .element = &schema_uint64
+};
+
+static const struct schema_member histogram_members[] = {
+    { "boundaries", &u64_list, 0, NULL, NULL },
+    { "bins", &u64_list, 0, NULL, NULL },
+    { 0 },
+};
+
+static const struct schema_type histogram_type = {
+    .name = "BlockLatencyHistogramInfo", .kind = SCHEMA_STRUCT, .members = histogram_members
+};
+
 static const struct schema_member stats_members[] = {
     { "rd_bytes", &schema_int, 0, NULL, NULL },
     { "wr_bytes", &schema_int, 0, NULL, NULL },
@@ -68,6 +82,9 @@ static const struct schema_member stats_members[] = {
     { "account_invalid", &schema_bool, 0, NULL, NULL },
     { "account_failed", &schema_bool, 0, NULL, NULL },
     { "timed_stats", &timed_list, 0, NULL, NULL },
+    { "rd_latency_histogram", &histogram_type, MEMBER_OPTIONAL, NULL, NULL },
+    { "wr_latency_histogram", &histogram_type, MEMBER_OPTIONAL, NULL, NULL },
+    { "flush_latency_histogram", &histogram_type, MEMBER_OPTIONAL, NULL, NULL },
     { 0 },
 };
 
@@ -112,6 +129,7 @@ static const struct schema_type block_stats_type;
 
 static const struct schema_member block_stats[] = {
     { "device", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
+    { "qdev", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
     { "node-name", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
     { "stats", &stats_type, 0, NULL, NULL },
     { "driver-specific", &specific_type, MEMBER_OPTIONAL, NULL, NULL },
@@ -149,12 +167,82 @@ static const char *acct_op_name(enum acct_op op)
     return names[op];
 }
 
+/* Whole numbers of 64 bits without a sign: jansson has them with one. */
+static json_t *describe_u64(uint64_t value)
+{
+    return value <= (uint64_t)INT64_MAX ? json_integer((json_int_t)value)
+                                        : json_real((double)value);
+}
+
+static json_t *describe_list(const uint64_t *values, size_t len)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < len; i++) {
+        json_array_append_new(list, describe_u64(values[i]));
+    }
+    return list;
+}
+
+static void set_histograms(json_t *stats, const struct acct *a)
+{
+    for (enum acct_op op = 0; op < ACCT_LATENCIES; op++) {
+        const struct acct_histogram *h = &a->histogram[op];
+        char *name = mem_printf("%s_latency_histogram", acct_op_name(op));
+
+        if (h->bins) {
+            json_object_set_new(stats, name,
+                                json_pack("{s:o, s:o}", "boundaries",
+                                          describe_list(h->boundaries, h->len), "bins",
+                                          describe_list(h->bins, h->len + 1)));
+        }
+        free(name);
+    }
+}
+
+/* How many requests were in flight on the average: their time by that of the window. */
+static json_t *describe_depth(const struct acct_window *w, int64_t elapsed_ns)
+{
+    return json_real(elapsed_ns > 0 ? (double)w->sum / (double)elapsed_ns : 0.0);
+}
+
+static json_t *describe_interval(struct acct_interval *i, int64_t now_ns)
+{
+    json_t *out = json_pack("{s:I}", "interval_length", (json_int_t)i->seconds);
+
+    for (enum acct_op op = 0; op < ACCT_LATENCIES; op++) {
+        const char *name = acct_op_name(op);
+        int64_t elapsed_ns;
+        struct acct_window w = acct_average_get(&i->average[op], now_ns, &elapsed_ns);
+
+        set_counter(out, "min_", name, "_latency_ns", w.min);
+        set_counter(out, "max_", name, "_latency_ns", w.max);
+        set_counter(out, "avg_", name, "_latency_ns", w.count ? w.sum / w.count : 0);
+        if (op != ACCT_FLUSH) {
+            char *depth = mem_printf("avg_%s_queue_depth", name);
+
+            json_object_set_new(out, depth, describe_depth(&w, elapsed_ns));
+            free(depth);
+        }
+    }
+    return out;
+}
+
+static json_t *describe_intervals(const struct acct *a, int64_t now_ns)
+{
+    json_t *list = json_array();
+
+    for (struct acct_interval *i = a->intervals; i; i = i->next) {
+        json_array_append_new(list, describe_interval(i, now_ns));
+    }
+    return list;
+}
+
 /* a: NULL for a node, which counts nothing. */
 static json_t *describe_counters(const struct acct *a, int64_t wr_highest, int64_t now_ns)
 {
     static const struct acct none = { .last_ns = -1 };
     json_t *stats = json_object();
-    bool is_device = a != NULL;
 
     a = a ? a : &none;
     for (enum acct_op op = 0; op < ACCT_OPS; op++) {
@@ -166,13 +254,14 @@ static json_t *describe_counters(const struct acct *a, int64_t wr_highest, int64
         set_counter(stats, "invalid_", name, "_operations", a->invalid[op]);
         if (op != ACCT_FLUSH) {
             set_counter(stats, "", name, "_bytes", a->bytes[op]);
-            set_counter(stats, "", name, "_merged", 0);
+            set_counter(stats, "", name, "_merged", a->merged[op]);
         }
     }
     json_object_set_new(stats, "wr_highest_offset", json_integer(wr_highest));
-    json_object_set_new(stats, "account_invalid", json_boolean(is_device));
-    json_object_set_new(stats, "account_failed", json_boolean(is_device));
-    json_object_set_new(stats, "timed_stats", json_array());
+    json_object_set_new(stats, "account_invalid", json_boolean(a->count_invalid));
+    json_object_set_new(stats, "account_failed", json_boolean(a->count_failed));
+    json_object_set_new(stats, "timed_stats", describe_intervals(a, now_ns));
+    set_histograms(stats, a);
     if (a->last_ns >= 0) {
         CHECK(a->last_ns <= now_ns);
         json_object_set_new(stats, "idle_time_ns", json_integer(now_ns - a->last_ns));
@@ -238,6 +327,9 @@ static json_t *describe_device(const struct layer *l, const struct backend *b)
 
     CHECK(out);
     json_object_set_new(out, "device", json_string(backend_name(b)));
+    if (*backend_client_id(b)) {
+        json_object_set_new(out, "qdev", json_string(backend_client_id(b)));
+    }
     return out;
 }
 
@@ -254,7 +346,9 @@ static int query_blockstats(struct layer *l, const json_t *args, json_t **ret, s
         return 0;
     }
     for (const struct backend *b = l->backends; b; b = backend_next(b)) {
-        if (*backend_name(b)) {
+        struct device_view v;
+
+        if (*backend_name(b) || device_view_of(b, &v)) {
             json_array_append_new(*ret, describe_device(l, b));
         }
     }

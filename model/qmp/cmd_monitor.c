@@ -3,7 +3,9 @@
  * (QEMU qapi/control.json, qapi/introspect.json, qapi/misc.json.)
  */
 #include "base/check.h"
+#include "base/mem.h"
 #include "model/layer_state.h"
+#include "model/object.h"
 #include "model/qmp/commands.h"
 
 #include <errno.h>
@@ -75,14 +77,20 @@ static const struct schema_type version_type = {
     .name = "VersionInfo", .kind = SCHEMA_STRUCT, .members = version_members
 };
 
+json_t *qmp_version_info(void)
+{
+    json_t *info = json_pack("{s:{s:i, s:i, s:i}, s:s}", "qemu", "micro", 22, "minor", 2, "major",
+                             7, "package", "Debian 1:7.2+dfsg-7+deb12u18+b3");
+    CHECK(info);
+    return info;
+}
+
 static int query_version(struct layer *l, const json_t *args, json_t **ret, struct error *err)
 {
     (void)l;
     (void)args;
     (void)err;
-    *ret = json_pack("{s:{s:i, s:i, s:i}, s:s}", "qemu", "major", 7, "minor", 2, "micro", 22,
-                     "package", "Debian 1:7.2+dfsg-7+deb12u18+b3");
-    CHECK(*ret);
+    *ret = qmp_version_info();
     return 0;
 }
 
@@ -149,19 +157,27 @@ static const struct schema_type iothread_info_list = {
 
 static int query_iothreads(struct layer *l, const json_t *args, json_t **ret, struct error *err)
 {
-    enum { POLL_MAX_NS = 32768 }; /* QEMU's default; nothing polls here. */
-    const struct sched *s = &l->sim->sched;
+    static const char *const values[] = { "poll-max-ns", "poll-grow", "poll-shrink",
+                                          "aio-max-batch" };
+    const struct object_type *type;
+    const char *id;
+    void *state;
 
     (void)args;
     (void)err;
     *ret = json_array();
-    /* 0 is the main loop.  The number stands for the thread id. */
-    for (uint32_t i = 1; i < s->queues; i++) {
-        json_t *info = json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "id", s->iothread_name[i],
-                                 "thread-id", (int)i, "poll-max-ns", POLL_MAX_NS, "poll-grow", 0,
-                                 "poll-shrink", 0, "aio-max-batch", 0);
+    for (size_t i = 0; object_at(l, i, &id, &type, &state); i++) {
+        json_t *info;
 
+        if (type != &object_type_iothread) {
+            continue;
+        }
+        /* The number stands for the thread id. */
+        info = json_pack("{s:s, s:i}", "id", id, "thread-id", object_iothread_number(l, id));
         CHECK(info);
+        for (size_t k = 0; k < ARRAY_LEN(values); k++) {
+            json_object_set_new(info, values[k], type->get(state, values[k]));
+        }
         json_array_append_new(*ret, info);
     }
     return 0;

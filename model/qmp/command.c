@@ -22,20 +22,78 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct qmp_event *const qmp_events[] = { &qmp_event_block_write_threshold, NULL };
+const struct qmp_event *const qmp_events[] = {
+    &qmp_event_block_export_deleted,
+    &qmp_event_block_image_corrupted,
+    &qmp_event_block_io_error,
+    &qmp_event_block_write_threshold,
+    &qmp_event_device_deleted,
+    &qmp_event_device_tray_moved,
+    &qmp_event_quorum_failure,
+    &qmp_event_quorum_report_bad,
+    &qmp_event_reset,
+    &qmp_event_resume,
+    &qmp_event_shutdown,
+    &qmp_event_stop,
+    NULL,
+};
 
 const struct qmp_command *const qmp_commands[] = {
+    &qmp_add_fd,
+    &qmp_block_export_add,
+    &qmp_block_export_del,
+    &qmp_block_latency_histogram_set,
+    &qmp_block_resize,
+    &qmp_block_set_io_throttle,
     &qmp_block_set_write_threshold,
     &qmp_blockdev_add,
+    &qmp_blockdev_change,
+    &qmp_blockdev_change_medium,
+    &qmp_blockdev_close_tray,
     &qmp_blockdev_del,
+    &qmp_blockdev_insert_medium,
+    &qmp_blockdev_open_tray,
+    &qmp_blockdev_remove_medium,
+    &qmp_blockdev_reopen,
+    &qmp_blockdev_set_iothread,
+    &qmp_blockdev_snapshot,
+    &qmp_blockdev_snapshot_sync,
     &qmp_capabilities,
+    &qmp_change_backing_file,
+    &qmp_closefd,
+    &qmp_cont,
+    &qmp_device_add,
+    &qmp_device_del,
+    &qmp_eject,
+    &qmp_getfd,
+    &qmp_human_monitor_command,
+    &qmp_nbd_server_start,
+    &qmp_nbd_server_stop,
+    &qmp_object_add,
+    &qmp_object_del,
+    &qmp_qom_get,
+    &qmp_qom_list,
+    &qmp_qom_list_properties,
+    &qmp_qom_list_types,
+    &qmp_qom_set,
     &qmp_query_block,
+    &qmp_query_block_exports,
+    &qmp_query_block_graph,
     &qmp_query_blockstats,
     &qmp_query_commands,
+    &qmp_query_fdsets,
     &qmp_query_iothreads,
     &qmp_query_named_block_nodes,
     &qmp_query_schema,
+    &qmp_query_status,
     &qmp_query_version,
+    &qmp_query_yank,
+    &qmp_quit,
+    &qmp_remove_fd,
+    &qmp_stop,
+    &qmp_system_reset,
+    &qmp_transaction,
+    &qmp_yank,
     NULL,
 };
 
@@ -193,7 +251,9 @@ static int run_command(struct layer *l, const struct qmp_command *cmd, const jso
     int code;
 
     args = args ? args : empty;
-    code = schema_check(l->drivers, cmd->args ? cmd->args : &no_args, "", args, err);
+    code = cmd->unchecked
+               ? 0
+               : schema_check(l->drivers, cmd->args ? cmd->args : &no_args, "", args, err);
     if (code == 0) {
         code = cmd->run(l, args, ret, err);
     }
@@ -202,8 +262,24 @@ static int run_command(struct layer *l, const struct qmp_command *cmd, const jso
     return code;
 }
 
-/* Out of band: any lock would be one to wait for. */
-static json_t *dispatch(struct layer *l, const struct qmp_session *s, const json_t *request)
+bool qmp_is_oob(const struct qmp_session *s, const json_t *request)
+{
+    return s->oob && json_object_get(request, "exec-oob") && !json_object_get(request, "execute");
+}
+
+void qmp_lock(struct layer *l)
+{
+    co_mutex_lock(l->sim, &l->qmp);
+    CHECK(!l->session);
+}
+
+void qmp_unlock(struct layer *l)
+{
+    CHECK(!l->session);
+    co_mutex_unlock(l->sim, &l->qmp);
+}
+
+json_t *qmp_dispatch(struct layer *l, struct qmp_session *s, const json_t *request)
 {
     struct error err = ERROR_INIT;
     const struct qmp_command *cmd = NULL;
@@ -216,31 +292,15 @@ static json_t *dispatch(struct layer *l, const struct qmp_session *s, const json
         id = json_object_get(request, "id");
         cmd = request_command(s, request, &args, &err);
     }
-    if (cmd) {
+    if (cmd && cmd->allow_oob) {
         run_command(l, cmd, args, &ret, &err);
+    } else if (cmd) {
+        l->session = s;
+        run_command(l, cmd, args, &ret, &err);
+        l->session = NULL;
     }
     reply = err.code ? reply_error(&err, id) : reply_return(ret, id);
     trace_reply(l, reply);
-    return reply;
-}
-
-bool qmp_is_oob(const struct qmp_session *s, const json_t *request)
-{
-    return s->oob && json_object_get(request, "exec-oob") && !json_object_get(request, "execute");
-}
-
-json_t *qmp_dispatch(struct layer *l, struct qmp_session *s, const json_t *request)
-{
-    json_t *reply;
-
-    if (qmp_is_oob(s, request)) {
-        return dispatch(l, s, request);
-    }
-    co_mutex_lock(l->sim, &l->qmp);
-    l->session = s;
-    reply = dispatch(l, s, request);
-    l->session = NULL;
-    co_mutex_unlock(l->sim, &l->qmp);
     return reply;
 }
 
@@ -266,7 +326,9 @@ json_t *layer_qmp_text(struct layer *l, const char *bytes, size_t n)
     request = qmp_read_text(line, n + 1, &err);
     free(line);
     if (request) {
+        qmp_lock(l);
         reply = qmp_dispatch(l, &l->text_session, request);
+        qmp_unlock(l);
         json_decref(request);
     } else {
         reply = qmp_dispatch_error(l, &err);

@@ -15,6 +15,7 @@ struct qmp_command {
     const struct schema_type *args;    /* STRUCT or UNION; NULL: none. */
     const struct schema_type *returns; /* NULL: the empty object. */
     const char *help;                  /* One line. */
+    bool unchecked; /* The command looks at its arguments itself (QAPI: gen false). */
     bool allow_oob; /* It may run out of band, beside another command: it never yields. */
     /* [io] args: checked, never NULL (an empty object).  Sets *ret to a new value or leaves it
      * NULL for {}.  Returns 0, or -errno with err set. */
@@ -45,11 +46,21 @@ struct qmp_session {
 /* Whether the request is one for out of band: it overtakes those that wait. */
 bool qmp_is_oob(const struct qmp_session *s, const json_t *request);
 
-/* [io] Checks and runs a request; the reply is new.  The layer takes one request at a time, those
- * out of band excepted: others wait their turn here, in order. */
+/* [io] The layer takes one request at a time: the others wait here, in order. */
+void qmp_lock(struct layer *l);
+void qmp_unlock(struct layer *l);
+
+/* [io] Checks and runs a request; the reply is new.  The caller holds the lock, unless the request
+ * is one for out of band: that never yields. */
 json_t *qmp_dispatch(struct layer *l, struct qmp_session *s, const json_t *request);
 
 /* The same for bytes that were no JSON: the reply to an error of the reader. */
 json_t *qmp_dispatch_error(struct layer *l, const struct error *err);
+
+/* quit: tells it and asks the front end for the end.  Errors: there is none that can. */
+int qmp_quit_now(struct layer *l, struct error *err);
+
+/* VersionInfo, new: of the QEMU that is simulated. */
+json_t *qmp_version_info(void);
 
 #endif

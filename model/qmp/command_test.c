@@ -606,7 +606,7 @@ static void test_monitor_queries(void **state)
            "{'return':{'package':'Debian 1:7.2+dfsg-7+deb12u18+b3',"
            "'qemu':{'major':7,'micro':22,'minor':2}}}");
     expect(w, "{'execute':'query-iothreads'}", "{'return':[]}");
-    assert_int_equal(sim_iothread_add(w->sim, "io0"), 1);
+    assert_int_equal(layer_add_iothread(w->layer, "io0", NULL), 0);
     expect(w, "{'execute':'query-iothreads'}",
            "{'return':[{'aio-max-batch':0,'id':'io0','poll-grow':0,'poll-max-ns':32768,"
            "'poll-shrink':0,'thread-id':1}]}");
@@ -706,7 +706,7 @@ static void test_returns(void **state)
 {
     struct world *w = *state;
 
-    assert_int_equal(sim_iothread_add(w->sim, "io0"), 1);
+    assert_int_equal(layer_add_iothread(w->layer, "io0", NULL), 0);
     add(w, "'driver':'leaf','node-name':'a'");
     add(w, "'driver':'filter','node-name':'f','file':'a'");
     add(w, "'driver':'format','node-name':'m','file':{'driver':'leaf'}");
@@ -724,7 +724,9 @@ static void test_returns(void **state)
         }
         request = mem_printf("{'execute':'%s'}", cmd->name);
         reply = ask(w, request);
-        schema_check(drivers, cmd->returns, cmd->name, json_object_get(reply, "return"), &err);
+        if (json_object_get(reply, "return")) { /* Others need arguments. */
+            schema_check(drivers, cmd->returns, cmd->name, json_object_get(reply, "return"), &err);
+        }
         assert_string_equal(err.text, "");
         free(request);
         json_decref(reply);

@@ -235,6 +235,9 @@ json_t *schema_introspect(const struct blk_driver *const *drivers,
                                  "command", "arg-type", args, "ret-type", returns);
 
         CHECK(info);
+        if (commands[i]->allow_oob) {
+            json_object_set_new(info, "allow-oob", json_true());
+        }
         json_array_append_new(in.out, info);
     }
     for (size_t i = 0; events[i]; i++) {

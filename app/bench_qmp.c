@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands of a monitor, by the same client, on our server and on QEMU's.
+ *
+ *   command by command   the next request is sent when the reply to the last one is there
+ *   pipelined            requests are sent as fast as the server takes them
+ *   in-process           no client: a scenario of such statements, run as any
+ */
+#include "app/bench.h"
+#include "app/host.h"
+#include "base/check.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "drivers/registry.h"
+#include "scenarios/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { START_TRIES = 500, START_WAIT_US = 10000, READ_BYTES = 1 << 16 };
+
+struct client {
+    pid_t pid;
+    int fd;
+    char *dir;
+    struct strbuf in;
+    size_t in_at;
+};
+
+/* ---- The server ---- */
+
+static pid_t start(const char *const *argv)
+{
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDWR);
+        dup2(null, STDIN_FILENO);
+        dup2(null, STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    return pid;
+}
+
+/* -1: the server is not there, and will not be. */
+static int connect_to(const char *path, pid_t pid)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    CHECK(strlen(path) < sizeof(addr.sun_path));
+    strcpy(addr.sun_path, path);
+    for (int i = 0; i < START_TRIES; i++) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CHECK(fd >= 0);
+        if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0) {
+            return fd;
+        }
+        close(fd);
+        if (waitpid(pid, NULL, WNOHANG) == pid) {
+            return -1;
+        }
+        usleep(START_WAIT_US);
+    }
+    return -1;
+}
+
+static bool client_open(struct client *c, bool ours)
+{
+    struct error err = ERROR_INIT;
+    char *self = host_self_path(&err);
+    *c = (struct client){ .dir = host_temp_create(&err) };
+    CHECK(self && c->dir);
+    char *path = mem_printf("%s/qmp", c->dir);
+    char *chardev = mem_printf("socket,id=m,path=%s,server=on,wait=off", path);
+    const char *mine[] = { self, "qmp", "--sim", "--socket", path, NULL };
+    const char *theirs[] = { "qemu-storage-daemon", "--chardev", chardev, "--monitor", "chardev=m",
+                             NULL };
+    c->pid = start(ours ? mine : theirs);
+    c->fd = connect_to(path, c->pid);
+    free(chardev);
+    free(path);
+    free(self);
+    return c->fd >= 0;
+}
+
+static void client_close(struct client *c)
+{
+    if (c->fd >= 0) {
+        close(c->fd);
+        kill(c->pid, SIGKILL);
+        CHECK(waitpid(c->pid, NULL, 0) == c->pid);
+    }
+    host_remove_tree(c->dir);
+    free(c->dir);
+    strbuf_free(&c->in);
+}
+
+/* ---- Talking ---- */
+
+static bool read_more(struct client *c)
+{
+    char bytes[READ_BYTES];
+    if (c->in_at == c->in.len) {
+        c->in_at = 0;
+        c->in.len = 0;
+    }
+    ssize_t n = read(c->fd, bytes, sizeof(bytes));
+    if (n > 0) {
+        strbuf_add(&c->in, bytes, (size_t)n);
+    }
+    return n > 0;
+}
+
+/* Replies that are whole in what was read; false: one of them is an error. */
+static bool take_replies(struct client *c, uint64_t *replies)
+{
+    char *end;
+    while (c->in_at < c->in.len &&
+           (end = memchr(c->in.text + c->in_at, '\n', c->in.len - c->in_at))) {
+        const char *line = c->in.text + c->in_at;
+        size_t n = (size_t)(end - line);
+        *replies += memmem(line, MIN(n, (size_t)64), "\"return\"", 8) != NULL;
+        if (memmem(line, MIN(n, (size_t)64), "\"error\"", 7)) {
+            return false;
+        }
+        c->in_at += n + 1;
+    }
+    return true;
+}
+
+static bool send_all(struct client *c, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        ssize_t sent = send(c->fd, bytes, n, MSG_NOSIGNAL);
+        if (sent < 0) {
+            return false;
+        }
+        bytes += sent;
+        n -= (size_t)sent;
+    }
+    return true;
+}
+
+/* One request, and its reply. */
+static bool ask(struct client *c, const char *request)
+{
+    uint64_t replies = 0;
+    if (!send_all(c, request, strlen(request))) {
+        return false;
+    }
+    while (replies == 0) {
+        if (!read_more(c) || !take_replies(c, &replies)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The text, again and again, until that many replies have come. */
+static bool stream(struct client *c, const char *text, uint64_t count, uint64_t want)
+{
+    size_t n = strlen(text), at = 0;
+    uint64_t replies = 0;
+    while (replies < want) {
+        struct pollfd p = { .fd = c->fd, .events = (short)(POLLIN | (count ? POLLOUT : 0)) };
+        if (poll(&p, 1, -1) < 0) {
+            return false;
+        }
+        if (p.revents & POLLOUT) {
+            ssize_t sent = send(c->fd, text + at, n - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+            at += sent > 0 ? (size_t)sent : 0;
+            count -= at == n;
+            at = at == n ? 0 : at;
+        }
+        if ((p.revents & ~POLLOUT) && (!read_more(c) || !take_replies(c, &replies))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- The works ---- */
+
+#define ADD(name) "{\"execute\": \"blockdev-add\", \"arguments\": {\"driver\": \"null-co\", " \
+                  "\"node-name\": \"" name "\"}}\n"
+#define DEL(name) "{\"execute\": \"blockdev-del\", \"arguments\": {\"node-name\": \"" name "\"}}\n"
+#define REOPEN "{\"execute\": \"blockdev-reopen\", \"arguments\": {\"options\": [{\"driver\": " \
+               "\"raw\", \"node-name\": \"r0\", \"file\": \"n0\"}]}}\n"
+
+struct requests {
+    const char *setup[3], *body[3]; /* NULL behind the last. */
+    const char *statements;         /* The body in a scenario. */
+    const char *prepare;
+};
+
+static const struct requests requests[] = {
+    [BENCH_QMP_ADD_DEL] = {
+        { NULL }, { ADD("a"), DEL("a") },
+        "blockdev-add driver=null-co node-name=a\nblockdev-del node-name=a\n", "" },
+    [BENCH_QMP_REOPEN] = {
+        { ADD("n0"),
+          "{\"execute\": \"blockdev-add\", \"arguments\": {\"driver\": \"raw\", \"node-name\": "
+          "\"r0\", \"file\": \"n0\"}}\n" },
+        { REOPEN },
+        "blockdev-reopen options.0.driver=raw options.0.node-name=r0 options.0.file=n0\n",
+        "blockdev-add driver=null-co node-name=n0\nblockdev-add driver=raw node-name=r0 file=n0\n" },
+};
+
+static bool set_up(struct client *c, const struct requests *r)
+{
+    bool good = ask(c, "{\"execute\": \"qmp_capabilities\"}\n");
+    for (size_t i = 0; good && i < ARRAY_LEN(r->setup) && r->setup[i]; i++) {
+        good = ask(c, r->setup[i]);
+    }
+    return good;
+}
+
+static bool run_body(struct client *c, const struct requests *r, uint64_t count, bool pipelined)
+{
+    bool good = true;
+    if (!pipelined) {
+        for (uint64_t k = 0; good && k < count; k++) {
+            for (size_t i = 0; good && i < ARRAY_LEN(r->body) && r->body[i]; i++) {
+                good = ask(c, r->body[i]);
+            }
+        }
+        return good;
+    }
+    enum { AT_ONCE = 16 };
+    struct strbuf text = { .text = NULL };
+    uint64_t replies = 0;
+    for (size_t k = 0; k < AT_ONCE; k++) {
+        for (size_t i = 0; i < ARRAY_LEN(r->body) && r->body[i]; i++) {
+            strbuf_puts(&text, r->body[i]);
+            replies++;
+        }
+    }
+    uint64_t times = (count + AT_ONCE - 1) / AT_ONCE;
+    good = stream(c, text.text, times, times * replies);
+    strbuf_free(&text);
+    return good;
+}
+
+double bench_qmp(enum bench_qmp_work work, bool ours, bool pipelined, uint64_t count)
+{
+    const struct requests *r = &requests[work];
+    struct client c;
+    double rate = -1;
+    if (client_open(&c, ours) && set_up(&c, r) && run_body(&c, r, count / 10 + 1, pipelined)) {
+        int64_t begin = host_now_ns();
+        if (run_body(&c, r, count, pipelined)) {
+            rate = (double)count * 1e9 / (double)(host_now_ns() - begin);
+        }
+    }
+    client_close(&c);
+    return rate;
+}
+
+/* ---- In a scenario ---- */
+
+struct stopwatch {
+    int64_t begin_ns;
+};
+
+static void on_progress(void *opaque, uint32_t statement, int line)
+{
+    struct stopwatch *w = opaque;
+    (void)line;
+    if (statement == 3 && w->begin_ns == 0) { /* Those before are for setting up. */
+        w->begin_ns = host_now_ns();
+    }
+}
+
+double bench_qmp_scenario(enum bench_qmp_work work, uint64_t count)
+{
+    const struct requests *r = &requests[work];
+    struct strbuf text = { .text = NULL }, errors = { .text = NULL };
+    struct units units = { .len = 0 };
+    struct unit_select sel = { .seed_given = false };
+    struct stopwatch watch = { 0 };
+    struct result result;
+    strbuf_puts(&text, "case bench\ntimeout 1s steps=1000000000\n");
+    strbuf_puts(&text, *r->prepare ? r->prepare : "query-version\nquery-version\n");
+    for (uint64_t i = 0; i < count; i++) {
+        strbuf_puts(&text, r->statements);
+    }
+    struct script *s = script_parse("bench", strbuf_str(&text), text.len, &errors);
+    CHECK(s != NULL && units_of_case(s, &s->cases[0], &sel, &units, NULL) == 0 && units.len == 1);
+    struct run_config cfg = { .drivers = drivers_all, .features = "", .progress = on_progress,
+                              .progress_opaque = &watch };
+    result_init(&result);
+    run_unit(&units.at[0], &cfg, &result);
+    int64_t ns = host_now_ns() - watch.begin_ns;
+    CHECK(result.verdict == VERDICT_PASS && watch.begin_ns > 0);
+    result_fini(&result);
+    units_free(&units);
+    script_free(s);
+    strbuf_free(&errors);
+    strbuf_free(&text);
+    return (double)count * 1e9 / (double)ns;
+}
+
+/* ---- Chains ---- */
+
+/* Node number i of a chain: a raw node on the one below, at the end a null node. */
+static void put_link(struct strbuf *out, unsigned i)
+{
+    if (i == 0) {
+        strbuf_puts(out, "{\"execute\": \"blockdev-add\", \"arguments\": {\"driver\": \"null-co\", "
+                         "\"node-name\": \"c0\"}}\n");
+    } else {
+        strbuf_printf(out,
+                      "{\"execute\": \"blockdev-add\", \"arguments\": {\"driver\": \"raw\", "
+                      "\"node-name\": \"c%u\", \"file\": \"c%u\"}}\n", i, i - 1);
+    }
+}
+
+static bool build_chain(struct client *c, unsigned depth)
+{
+    bool good = ask(c, "{\"execute\": \"qmp_capabilities\"}\n");
+    for (unsigned i = 0; good && i < depth; i++) {
+        struct strbuf text = { .text = NULL };
+        put_link(&text, i);
+        good = ask(c, text.text);
+        strbuf_free(&text);
+    }
+    return good;
+}
+
+double bench_qmp_query(bool ours, unsigned depth, uint64_t count)
+{
+    const char query[] = "{\"execute\": \"query-named-block-nodes\", \"arguments\": "
+                         "{\"flat\": true}}\n";
+    struct client c;
+    double rate = -1;
+    if (client_open(&c, ours) && build_chain(&c, depth) && ask(&c, query)) {
+        int64_t begin = host_now_ns();
+        bool good = true;
+        for (uint64_t i = 0; good && i < count; i++) {
+            good = ask(&c, query);
+        }
+        rate = good ? (double)count * 1e9 / (double)(host_now_ns() - begin) : -1;
+    }
+    client_close(&c);
+    return rate;
+}
+
+double bench_qmp_chain_reopen(unsigned depth, uint64_t count)
+{
+    struct client c;
+    double rate = -1;
+    char *request = mem_printf("{\"execute\": \"blockdev-reopen\", \"arguments\": {\"options\": "
+                               "[{\"driver\": \"raw\", \"node-name\": \"c%u\", \"file\": "
+                               "\"c%u\"}]}}\n", depth - 1, depth - 2);
+    CHECK(depth >= 2);
+    if (client_open(&c, true) && build_chain(&c, depth) && ask(&c, request)) {
+        int64_t begin = host_now_ns();
+        uint64_t times = (count + 15) / 16;
+        struct strbuf text = { .text = NULL };
+        for (int i = 0; i < 16; i++) {
+            strbuf_puts(&text, request);
+        }
+        if (stream(&c, text.text, times, times * 16)) {
+            rate = (double)times * 16 * 1e9 / (double)(host_now_ns() - begin);
+        }
+        strbuf_free(&text);
+    }
+    client_close(&c);
+    free(request);
+    return rate;
+}

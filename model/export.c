@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/export.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "model/iothread.h"
+#include "model/layer_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct export {
+    char *id, *type, *name; /* name: what NBD clients ask for. */
+    struct backend *backend;
+    bool fixed_iothread;
+    struct export *prev, *next;
+};
+
+static const char *str(const json_t *args, const char *name)
+{
+    return json_string_value(json_object_get(args, name));
+}
+
+static bool is_true(const json_t *args, const char *name)
+{
+    return json_is_true(json_object_get(args, name));
+}
+
+/* ---- Clients of backends ---- */
+
+static const char *client_id(const void *opaque)
+{
+    (void)opaque;
+    return "";
+}
+
+/* QEMU lets an export's node move unless its iothread is fixed. */
+static int client_can_set_iothread(const void *opaque, uint32_t iothread, struct error *err)
+{
+    const struct export *e = opaque;
+    (void)iothread;
+    return e->fixed_iothread
+               ? error_set(err, -EPERM, "Cannot change iothread of active block backend")
+               : 0;
+}
+
+static const struct backend_client client = { .id = client_id,
+                                              .can_set_iothread = client_can_set_iothread };
+
+/* ---- Finding ---- */
+
+static struct export *find(const struct layer *l, const char *id)
+{
+    struct export *e = l->exports.first;
+    while (e && strcmp(e->id, id) != 0) {
+        e = e->next;
+    }
+    return e;
+}
+
+static struct export *find_name(const struct layer *l, const char *name)
+{
+    struct export *e = l->exports.first;
+    while (e && strcmp(e->name, name) != 0) {
+        e = e->next;
+    }
+    return e;
+}
+
+bool export_at(const struct layer *l, size_t i, struct export_view *out)
+{
+    const struct export *e = l->exports.last;
+    for (; e && i > 0; i--) {
+        e = e->prev;
+    }
+    if (e) {
+        const struct node *n = backend_node(e->backend);
+        *out = (struct export_view){ e->id, e->type, n ? n->name : "" };
+    }
+    return e != NULL;
+}
+
+/* ---- Coming and going ---- */
+
+static void link_export(struct exports *all, struct export *e)
+{
+    e->prev = all->last;
+    *(all->last ? &all->last->next : &all->first) = e;
+    all->last = e;
+}
+
+static void unlink_export(struct exports *all, struct export *e)
+{
+    *(e->prev ? &e->prev->next : &all->first) = e->next;
+    *(e->next ? &e->next->prev : &all->last) = e->prev;
+}
+
+static void export_free(struct export *e)
+{
+    if (backend_has_client(e->backend)) {
+        backend_detach(e->backend);
+    }
+    backend_destroy(e->backend);
+    backend_unref(e->backend);
+    free(e->id);
+    free(e->type);
+    free(e->name);
+    free(e);
+}
+
+static void remove_export(struct layer *l, struct export *e)
+{
+    unlink_export(&l->exports, e);
+    json_t *data = json_pack("{s:s}", "id", e->id);
+    CHECK(data != NULL);
+    export_free(e);
+    layer_emit(l, "BLOCK_EXPORT_DELETED", data);
+}
+
+int export_del(struct layer *l, const char *id, struct error *err)
+{
+    struct export *e = find(l, id);
+    if (!e) {
+        return error_set(err, -ENOENT, "Export '%s' is not found", id);
+    }
+    remove_export(l, e);
+    return 0;
+}
+
+void export_del_all(struct layer *l)
+{
+    while (l->exports.first) {
+        remove_export(l, l->exports.first);
+    }
+}
+
+/* QEMU's id_wellformed. */
+static bool id_is_wellformed(const char *s)
+{
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    size_t first = strspn(s, LETTERS);
+    return first > 0 && strspn(s, LETTERS "0123456789-._") == strlen(s);
+#undef LETTERS
+}
+
+/* Checked in QEMU's order. */
+static int find_node(struct layer *l, const json_t *args, struct node **out, int *iothread,
+                     struct error *err)
+{
+    const char *id = str(args, "id"), *name = str(args, "iothread");
+    if (!id_is_wellformed(id)) {
+        return error_set(err, -EINVAL, "Invalid block export id");
+    }
+    if (find(l, id)) {
+        return error_set(err, -EEXIST, "Block export id '%s' is already in use", id);
+    }
+    *out = layer_lookup(l, NULL, str(args, "node-name"), err);
+    if (!*out) {
+        return -ENODEV;
+    }
+    if (is_true(args, "writable") && (*out)->flags.read_only) {
+        return error_set(err, -EROFS, "Cannot export read-only node as writable");
+    }
+    *iothread = name ? sim_iothread_find(l->sim, name) : (int)(*out)->iothread;
+    return *iothread < 0 ? error_set(err, -ENOENT, "iothread \"%s\" not found", name) : 0;
+}
+
+static int check_bitmaps(const json_t *bitmaps, struct error *err)
+{
+    const json_t *first = json_array_get(bitmaps, 0);
+    if (json_is_string(first)) {
+        return error_set(err, -ENOENT, "Bitmap '%s' is not found", json_string_value(first));
+    }
+    return first ? error_set(err, -ENOENT, "Dirty bitmap '%s' not found", str(first, "name")) : 0;
+}
+
+static int check_nbd(const struct layer *l, const json_t *args, const char *name,
+                     struct error *err)
+{
+    if (!l->exports.nbd_runs) {
+        return error_set(err, -EINVAL, "NBD server not running");
+    }
+    if (find_name(l, name)) {
+        return error_set(err, -EEXIST, "NBD server already has export named '%s'", name);
+    }
+    return check_bitmaps(json_object_get(args, "bitmaps"), err);
+}
+
+static int insert(struct export *e, struct node *n, bool writable, struct error *err)
+{
+    uint32_t used = PERM_CONSISTENT_READ | (writable ? PERM_WRITE : 0u);
+    struct perm_pair perm = { used, PERM_ALL & ~(uint32_t)PERM_RESIZE };
+    e->backend = backend_create(n->layer, NULL, perm);
+    backend_ref(e->backend);
+    backend_attach(e->backend, &client, e);
+    int ret = backend_set_iothread(e->backend, n->iothread, err); /* Without a medium it just goes. */
+    CHECK(ret == 0);
+    return backend_insert(e->backend, n, err);
+}
+
+int export_add(struct layer *l, const json_t *args, struct error *err)
+{
+    struct node *n;
+    int iothread;
+    int ret = find_node(l, args, &n, &iothread, err);
+    if (ret < 0) {
+        return ret;
+    }
+    const char *name = str(args, "name") ? str(args, "name") : n->name;
+    if ((uint32_t)iothread != n->iothread) {
+        bool must = is_true(args, "fixed-iothread");
+        ret = node_set_iothread(n, (uint32_t)iothread, must ? err : NULL);
+        ret = must ? ret : 0;
+    }
+    if (ret == 0) {
+        ret = check_nbd(l, args, name, err);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    struct export *e = NEW(struct export);
+    e->id = mem_strdup(str(args, "id"));
+    e->type = mem_strdup(str(args, "type"));
+    e->name = mem_strdup(name);
+    e->fixed_iothread = is_true(args, "fixed-iothread");
+    ret = insert(e, n, is_true(args, "writable"), err);
+    if (ret < 0) {
+        export_free(e);
+        return ret;
+    }
+    backend_set_writeback(e->backend, !is_true(args, "writethrough"));
+    link_export(&l->exports, e);
+    return 0;
+}
+
+/* ---- The NBD server ---- */
+
+int export_nbd_start(struct layer *l, const json_t *args, struct error *err)
+{
+    const char *creds = str(args, "tls-creds");
+    if (l->exports.nbd_runs) {
+        return error_set(err, -EBUSY, "NBD server already running");
+    }
+    if (creds) {
+        return error_set(err, -ENOENT, "No TLS credentials with id '%s'", creds);
+    }
+    l->exports.nbd_runs = true;
+    return 0;
+}
+
+int export_nbd_stop(struct layer *l, struct error *err)
+{
+    if (!l->exports.nbd_runs) {
+        return error_set(err, -EINVAL, "NBD server not running");
+    }
+    export_del_all(l);
+    l->exports.nbd_runs = false;
+    return 0;
+}
