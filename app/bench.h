@@ -19,6 +19,7 @@ struct bench_world_config {
     uint64_t size;         /* Bytes. */
     bool reference;        /* The reference image checks every request. */
     bool hashing;          /* The trace is hashed. */
+    unsigned filters;      /* How many stand above raw, of all kinds in turn. */
 };
 
 struct bench_world;

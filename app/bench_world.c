@@ -21,6 +21,7 @@ struct bench_world {
     struct guest guest;
     struct oracle oracle;
     uint64_t size;
+    unsigned filters;
     uint64_t count; /* Of the scatter. */
     bool done;
 };
@@ -52,23 +53,47 @@ static void add_node(struct bench_world *w, const char *text)
     json_decref(reply);
 }
 
+static void add_filter(struct bench_world *w, unsigned i)
+{
+    static const char *const kinds[] = {
+        "'driver':'blkdebug','image':'n%u'",
+        "'driver':'copy-on-read','file':'n%u'",
+        "'driver':'throttle','throttle-group':'g','file':'n%u'",
+        "'driver':'preallocate','file':'n%u'",
+    };
+    char below[128];
+    snprintf(below, sizeof(below), kinds[i % ARRAY_LEN(kinds)], i);
+    char *text = mem_printf("{'execute':'blockdev-add','arguments':{'node-name':'n%u',%s}}", i + 1,
+                            below);
+    add_node(w, text);
+    free(text);
+}
+
 static void build(void *opaque)
 {
     struct bench_world *w = opaque;
+    char *name = mem_printf("n%u", w->filters);
     if (host_sim_disk(w->host, "d0")) {
-        add_node(w, "{'execute':'blockdev-add','arguments':{'driver':'raw','node-name':'top',"
+        add_node(w, "{'execute':'blockdev-add','arguments':{'driver':'raw','node-name':'n0',"
                     "'file':{'driver':'file','filename':'d0','cache':{'direct':true}}}}");
     } else {
         char *text = mem_printf("{'execute':'blockdev-add','arguments':{'driver':'raw',"
-                                "'node-name':'top','file':{'driver':'null-co','size':%" PRIu64
+                                "'node-name':'n0','file':{'driver':'null-co','size':%" PRIu64
                                 "}}}",
                                 w->size);
         add_node(w, text);
         free(text);
     }
+    if (w->filters > 0) {
+        add_node(w, "{'execute':'object-add','arguments':{'qom-type':'throttle-group','id':'g'}}");
+    }
+    for (unsigned i = 0; i < w->filters; i++) {
+        add_filter(w, i);
+    }
     struct perm_pair perm = { PERM_CONSISTENT_READ | PERM_WRITE, PERM_ALL };
     w->blk = backend_create(w->layer, NULL, perm);
-    CHECK(backend_insert(w->blk, layer_find_node(w->layer, "top"), NULL) == 0);
+    CHECK(backend_insert(w->blk, layer_find_node(w->layer, name), NULL) == 0);
+    free(name);
     w->done = true;
 }
 
@@ -87,6 +112,7 @@ struct bench_world *bench_world_create(const struct bench_world_config *cfg)
     w->sim = sim_create(&sim);
     w->sim->trace.hashing = cfg->hashing;
     w->size = cfg->size;
+    w->filters = cfg->filters;
     struct disk_config disk = DISK_CONFIG_INIT;
     w->host = host_sim_create(w->sim, &disk);
     if (cfg->profile) {

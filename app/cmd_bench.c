@@ -64,6 +64,18 @@ static double ours_null_unhashed(const struct work *w)
     return load_rate(&cfg, w->count, GIB, false);
 }
 
+static double ours_filters(const struct work *w, uint64_t count)
+{
+    (void)w;
+    struct bench_world_config cfg = { .size = GIB, .hashing = true, .filters = 8 };
+    return load_rate(&cfg, count, GIB, false);
+}
+
+static double theirs_filters(const struct work *w)
+{
+    return ours_null(w, w->count);
+}
+
 static double ours_nvme(const struct work *w, uint64_t count)
 {
     struct bench_world_config cfg = { .profile = "nvme",
@@ -270,6 +282,8 @@ static const struct work works[] = {
     { "trace-hash", "requests/s",
       "raw over null-co with trace hashing against without (0.87 is 1.15 x the time)", 0.87,
       1000000, 0, ours_null, ours_null_unhashed, NULL },
+    { "filters", "requests/s", "through 8 stacked filters against through none (0.25 is 4 x)", 0.25,
+      500000, 0, ours_filters, theirs_filters, NULL },
     { "startup", "starts/s", "blksim run of one statement against qemu-io", 1, 1, 0, ours_startup,
       theirs_startup, QEMU_UTILS },
     { "fio", "virtual s/s",

@@ -4,9 +4,9 @@
  *             \-> acct_failed   it did not
  *   acct_invalid                it was never one: out of range, not aligned
  *
- * Besides the sums there are latency histograms (block-latency-histogram-set) and statistics over the
- * last seconds (stats-intervals).  Times are virtual.  Source: qapi/block-core.json, BlockDeviceStats,
- * BlockLatencyHistogramInfo, BlockDeviceTimedStats.
+ * Besides the sums there are latency histograms (block-latency-histogram-set) and statistics over
+ * the last seconds (stats-intervals).  Times are virtual.  Source: qapi/block-core.json,
+ * BlockDeviceStats, BlockLatencyHistogramInfo, BlockDeviceTimedStats.
  */
 #ifndef MODEL_ACCT_H
 #define MODEL_ACCT_H
@@ -30,8 +30,8 @@ struct acct_window {
     uint64_t count, sum, min, max;
 };
 
-/* Two windows, half a period apart: what is told comes from the older one, so that it covers between
- * half of the period and all of it. */
+/* Two windows, half a period apart: what is told comes from the older one, so that it covers
+ * between half of the period and all of it. */
 struct acct_average {
     int64_t period_ns;
     struct acct_window window[2];

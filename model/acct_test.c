@@ -74,8 +74,8 @@ static void boundaries_rise_from_above_zero(void **state)
     assert_false(acct_boundaries_are_valid(down, 2));
 }
 
-/* An interval of 2 s: what came at 0 s is told until its window is over, and what is told always comes
- * from at least the last second. */
+/* An interval of 2 s: what came at 0 s is told until its window is over, and what is told always
+ * comes from at least the last second. */
 static void an_interval_forgets(void **state)
 {
     (void)state;

@@ -54,8 +54,8 @@ static uint32_t in_flight(const struct child *c)
     return b->in_flight;
 }
 
-/* A frontend's backend moves only when the frontend does it.  Those of the monitor that nobody uses,
- * and those of clients without a will of their own, follow their node. */
+/* A frontend's backend moves only when the frontend does it.  Those of the monitor that nobody
+ * uses, and those of clients without a will of their own, follow their node. */
 static int can_set_iothread(const struct child *c, uint32_t iothread, struct error *err)
 {
     const struct backend *b = c->opaque;
@@ -150,6 +150,7 @@ void backend_detach(struct backend *b)
     CHECK(b->client);
     b->client = NULL;
     b->client_opaque = NULL;
+    b->iothread = 0;
 }
 
 bool backend_has_client(const struct backend *b)

@@ -1,15 +1,16 @@
 /* BlockBackends: what a client (frontend, export, job, io session) holds.
  *
  * A backend has zero or one node, its medium, and zero or one client.  It checks ranges, counts
- * (model/acct.h), applies the write-cache mode, and is the place where guest requests enter the trace.
+ * (model/acct.h), applies the write-cache mode, and is the place where guest requests enter the
+ * trace.
  *
  *              drained section begins
  *   open door ------------------------> closed door: new requests wait in backend_request
  *             <------------------------
  *              the last one ends
  *
- * Behind the door a request has a medium until it ends.  Those that wait when their medium goes fail
- * with -ENOMEDIUM: it was that medium which they were for.
+ * Behind the door a request has a medium until it ends.  Those that wait when their medium goes
+ * fail with -ENOMEDIUM: it was that medium which they were for.
  */
 #ifndef MODEL_BACKEND_H
 #define MODEL_BACKEND_H
@@ -31,7 +32,8 @@ struct backend_client {
     const char *(*id)(const void *opaque);
     /* [ctl] Whether the medium cannot be reached, because it lies in an open tray. */
     bool (*tray_is_open)(const void *opaque);
-    /* [ctl] May its requests run in that iothread?  NULL: no, as QEMU says it.  Errors: its text. */
+    /* [ctl] May its requests run in that iothread?  NULL: no, as QEMU says it.  Errors: its
+     * text. */
     int (*can_set_iothread)(const void *opaque, uint32_t iothread, struct error *err);
 };
 
@@ -109,8 +111,8 @@ void backend_reset_io_status(struct backend *b);
 void backend_set_writeback(struct backend *b, bool on);
 bool backend_writeback(const struct backend *b);
 
-/* [io] Limits on the requests of b (model/backend_throttle.c), which has a medium.  group: that it is
- * to be a member of, made when there is none; NULL: as it is.  c without a limit: it leaves its
+/* [io] Limits on the requests of b (model/backend_throttle.c), which has a medium.  group: that it
+ * is to be a member of, made when there is none; NULL: as it is.  c without a limit: it leaves its
  * group.  Errors: what throttle_check says; nothing has changed then. */
 int backend_set_throttle(struct backend *b, const char *group, const struct throttle_config *c,
                          struct error *err);
@@ -118,7 +120,8 @@ int backend_set_throttle(struct backend *b, const char *group, const struct thro
 bool backend_get_throttle(const struct backend *b, struct throttle_config *c, const char **group);
 
 /* [io] One request: through the door, checked, to the medium.  It counts nowhere.  watch and err
- * may be NULL; err is of a truncate.  -ENOMEDIUM when none can be reached, -EIO outside the length. */
+ * may be NULL; err is of a truncate.  -ENOMEDIUM when none can be reached, -EIO outside the
+ * length. */
 int backend_request(struct backend *b, struct io_req *req, const struct backend_watch *watch,
                     struct error *err);
 /* What it counts as. */

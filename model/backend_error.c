@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* rerror and werror: what becomes of requests that fail, and what is told about it.
  *
- * enospc stops for a full disk and reports the rest; auto is report for reads and enospc for writes.
- * The io-status is kept only where a policy may stop the machine; it stays until the machine goes
- * on.  (QEMU qapi/block-core.json: BlockdevOnError, BLOCK_IO_ERROR, BlockDeviceIoStatus.)
+ * enospc stops for a full disk and reports the rest; auto is report for reads and enospc for
+ * writes. The io-status is kept only where a policy may stop the machine; it stays until the
+ * machine goes on.  (QEMU qapi/block-core.json: BlockdevOnError, BLOCK_IO_ERROR,
+ * BlockDeviceIoStatus.)
  */
 #include "base/check.h"
 #include "base/mem.h"

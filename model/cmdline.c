@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The options of a command line, in order: see cmdline.h. */
-#include "model/cmdline.h"
+/* The command line of the block layer: what QEMU takes as -blockdev, -drive, -device and -object.
+ *
+ * A command line is read as a whole first, then carried out in QEMU's order: objects, block nodes,
+ * drives, devices, each kind in the order in which it was given.  What was done before the one that
+ * fails stays, as it does until QEMU exits.  Errors are told without the "program: -option value: "
+ * before them.
+ */
+#include "model/layer.h"
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -70,7 +76,8 @@ static int apply_blockdev(struct layer *l, json_t *args, struct error *err)
 
 static json_t *parse_object(struct layer *l, const char *text, struct error *err)
 {
-    return parse_schema(l, text, "qom-type", &schema_object_options, err);
+    return *text == '{' ? parse_schema(l, text, NULL, &schema_object_options, err)
+                        : object_words_parse(l, text, err);
 }
 
 static int apply_object(struct layer *l, json_t *args, struct error *err)
@@ -150,14 +157,15 @@ static int fail_option(const char *name, struct error *err)
     return error_set(err, -EINVAL, "invalid option");
 }
 
-/* Of two drives of one name the second is refused before anything is done. */
-static int check_duplicate(const struct options *all, const json_t *args, struct error *err)
+/* Of two things of one kind and name the second is refused before anything is done. */
+static int check_duplicate(const struct options *all, const struct option_kind *kind,
+                           const json_t *args, struct error *err)
 {
     const char *id = json_string_value(json_object_get(args, "id"));
     for (size_t i = 0; id && i < all->len; i++) {
         const char *other = json_string_value(json_object_get(all->at[i].args, "id"));
-        if (all->at[i].kind->apply == drive_add && other && strcmp(id, other) == 0) {
-            return error_set(err, -EEXIST, "Duplicate ID '%s' for drive", id);
+        if (all->at[i].kind == kind && other && strcmp(id, other) == 0) {
+            return error_set(err, -EEXIST, "Duplicate ID '%s' for %s", id, kind->name);
         }
     }
     return 0;
@@ -181,7 +189,7 @@ static int read_option(struct layer *l, const char *word, const char *value, str
     if (!args) {
         return err->code;
     }
-    if (kind->apply == drive_add && check_duplicate(all, args, err) < 0) {
+    if (check_duplicate(all, kind, args, err) < 0) {
         json_decref(args);
         return err->code;
     }
@@ -190,7 +198,7 @@ static int read_option(struct layer *l, const char *word, const char *value, str
     return 0;
 }
 
-int cmdline_apply(struct layer *l, int argc, char **argv, struct error *err)
+int layer_command_line(struct layer *l, int argc, char **argv, struct error *err)
 {
     struct options all = { 0 };
     struct error own = ERROR_INIT;
@@ -214,9 +222,4 @@ int cmdline_apply(struct layer *l, int argc, char **argv, struct error *err)
         *err = own;
     }
     return ret;
-}
-
-int layer_command_line(struct layer *l, int argc, char **argv, struct error *err)
-{
-    return cmdline_apply(l, argc, argv, err);
 }

@@ -2,7 +2,8 @@
 /* The life of a frontend.
  *
  *   device_add, device_plug: type, bus, id -> properties -> place on the bus -> its drive: a named
- *       backend, or a backend of its own on a node -> permissions, policies, iothread -> in the list
+ *       backend, or a backend of its own on a node -> permissions, policies, iothread -> in the
+ *       list
  *   device_unplug -> (PCI: the guest answers) -> gone: requests that wait fail, the backend goes
  *
  * Invariants:
@@ -180,8 +181,8 @@ static int take_drive(struct device *d, const char *name, struct error *err)
     return n ? backend_insert(b, n, err) : 0;
 }
 
-/* [io] Lets the backend go.  One of its own goes with it, and with a device that was there that of a
- * -drive. */
+/* [io] Lets the backend go.  One of its own goes with it, and with a device that was there that of
+ * a -drive. */
 static void drop_drive(struct device *d, bool was_there)
 {
     static const struct perm_pair idle = { PERM_CONSISTENT_READ, PERM_ALL };
@@ -241,8 +242,8 @@ static int take_perm(struct device *d, const struct device_conf *conf, struct er
     return backend_set_perm(d->backend, perm, err);
 }
 
-/* [io] To the iothread of the device, which behind a controller is the controller's.  A virtio disk that
- * cannot have its node makes its requests in the main loop, if the node is there. */
+/* [io] To the iothread of the device, which behind a controller is the controller's.  A virtio disk
+ * that cannot have its node makes its requests in the main loop, if the node is there. */
 static int move_drive(struct device *d, struct error *err)
 {
     struct backend *b = d->backend;

@@ -21,8 +21,8 @@ int device_add(struct layer *l, const json_t *args, struct error *err);
 /* [io] The same while the machine is there (device_add of the monitor): buses that cannot be
  * plugged into refuse. */
 int device_plug(struct layer *l, const json_t *args, struct error *err);
-/* [io] device_del.  id: or its path.  A disk on a SCSI bus goes at once.  What sits on the PCI bus goes
- * when the guest lets it go: at once while it runs, else when it does, or with a reset. */
+/* [io] device_del.  id: or its path.  A disk on a SCSI bus goes at once.  What sits on the PCI bus
+ * goes when the guest lets it go: at once while it runs, else when it does, or with a reset. */
 int device_unplug(struct layer *l, const char *id, struct error *err);
 /* [io] The guest answers: what was asked to go goes. */
 void device_finish_unplug(struct layer *l);

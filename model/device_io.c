@@ -7,9 +7,9 @@
  *        +--- stop: the machine stops, the request is kept <----------------+
  *                                       ignore: as if it had succeeded <----+
  *
- * Refused by the frontend itself, without a word to the policies: no medium or an open tray, a write
- * to what is read-only, what is no whole number of logical blocks or lies outside (these two count
- * as invalid).  A request that is kept is counted once, when it has its end.
+ * Refused by the frontend itself, without a word to the policies: no medium or an open tray, a
+ * write to what is read-only, what is no whole number of logical blocks or lies outside (these two
+ * count as invalid).  A request that is kept is counted once, when it has its end.
  */
 #include "base/check.h"
 #include "model/device_private.h"

@@ -194,15 +194,15 @@ static int insert(struct export *e, struct node *n, bool writable, struct error 
     e->backend = backend_create(n->layer, NULL, perm);
     backend_ref(e->backend);
     backend_attach(e->backend, &client, e);
-    int ret = backend_set_iothread(e->backend, n->iothread, err); /* Without a medium it just goes. */
-    CHECK(ret == 0);
+    int ret = backend_set_iothread(e->backend, n->iothread, err);
+    CHECK(ret == 0); /* Without a medium it just goes. */
     return backend_insert(e->backend, n, err);
 }
 
 int export_add(struct layer *l, const json_t *args, struct error *err)
 {
-    struct node *n;
-    int iothread;
+    struct node *n = NULL;
+    int iothread = 0;
     int ret = find_node(l, args, &n, &iothread, err);
     if (ret < 0) {
         return ret;

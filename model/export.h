@@ -2,8 +2,8 @@
  *
  * An export holds a backend on its node, and with it the permissions: it keeps the node from being
  * deleted and from being resized, and shares what QEMU's exports share.  Its transport is null: no
- * client can connect.  Nor does the NBD server listen: it is started or not, and exports of type nbd
- * go when it stops.
+ * client can connect.  Nor does the NBD server listen: it is started or not, and exports of type
+ * nbd go when it stops.
  */
 #ifndef MODEL_EXPORT_H
 #define MODEL_EXPORT_H

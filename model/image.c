@@ -257,6 +257,9 @@ int image_create(struct layer *l, const char *format, const char *filename, int6
     if (ret == 0) {
         size = (size + SECTOR - 1) / SECTOR * SECTOR;
         ret = make_file(l, drv, filename, size, typed, &why);
+        if (ret == 0 && l->watch.image_made) {
+            l->watch.image_made(l->watch.opaque, filename, format);
+        }
         if (ret == -EFBIG) {
             error_set(err, ret, "The image size is too large for file format '%s'%s", format,
                       json_object_get(typed, "cluster_size")

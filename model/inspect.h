@@ -112,6 +112,8 @@ struct graph_watch {
     /* The edge is about to lead to another node, or (NULL) to go; or, when `to` is where it leads
      * already, to get other permissions. */
     void (*edge_changes)(void *opaque, const struct child *c, const struct node *to);
+    /* A file of the host has become an empty image of that format. */
+    void (*image_made)(void *opaque, const char *filename, const char *format);
     void *opaque;
 };
 void inspect_watch(struct layer *l, const struct graph_watch *watch);

@@ -27,7 +27,7 @@ static bool is_help(const char *word, size_t n)
     return (n == 4 && strncmp(word, "help", n) == 0) || (n == 1 && *word == '?');
 }
 
-/* ---- -blockdev, -object ---- */
+/* ---- -blockdev ---- */
 
 static int take_keyval(const char **p, const char *implied, json_t *out, struct error *err)
 {
@@ -65,7 +65,7 @@ json_t *keyval_parse(const char *text, const char *implied, struct error *err)
     return out;
 }
 
-/* ---- -drive, -device ---- */
+/* ---- -drive, -device, -object ---- */
 
 static void take_flag(struct layer *l, const char *word, char **key, char **value)
 {

@@ -55,7 +55,7 @@ void layer_set_hooks(struct layer *l, const struct layer_hooks *hooks);
 /* An iothread, as `-object iothread,id=NAME` makes one.  Errors: the name is taken, too many. */
 int layer_add_iothread(struct layer *l, const char *name, struct error *err);
 
-/* [io] Carries out what a command line says: -blockdev, -drive, -device, -object (model/cmdline.h).
+/* [io] Carries out what a command line says: -blockdev, -drive, -device, -object (model/cmdline.c).
  * Errors: QEMU's texts. */
 int layer_command_line(struct layer *l, int argc, char **argv, struct error *err);
 

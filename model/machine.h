@@ -8,8 +8,8 @@
  *                                  v
  *                               IO_ERROR ---- cont ----> RUNNING
  *
- * A guest makes requests only while it runs; those that failed and stopped the machine are kept, and
- * made again when it goes on.  (QEMU qapi/run-state.json.)
+ * A guest makes requests only while it runs; those that failed and stopped the machine are kept,
+ * and made again when it goes on.  (QEMU qapi/run-state.json.)
  */
 #ifndef MODEL_MACHINE_H
 #define MODEL_MACHINE_H

@@ -232,7 +232,7 @@ static struct node *node_new(struct layer *l, const struct blk_driver *drv, cons
 static int attach_inherited(struct node *n, struct node *child, const char *name, uint32_t roles,
                             struct child **out, struct error *err);
 
-/* Opens the backing file with what the options say of it; the rest comes from the image's header. */
+/* Opens the backing file with what the options say of it; the rest comes from the header. */
 static int open_backing_by_name(struct node *n, const json_t *given, struct error *err)
 {
     json_t *options = given ? json_deep_copy(given) : json_object();
@@ -271,7 +271,8 @@ static int open_backing(struct node *n, struct error *err)
     const char *name = json_string_value(value);
     struct child *edge;
     if (name && !*name) {
-        node_warn(n, "warning: Use of \"backing\": \"\" is deprecated; use \"backing\": null instead");
+        node_warn(n, "warning: Use of \"backing\": \"\" is deprecated; use \"backing\": null "
+                     "instead");
         json_object_set_new(n->options, "backing", json_null());
         return 0;
     }
@@ -406,9 +407,10 @@ int node_open_child_value(struct node *n, const json_t *value, const char *name,
     if (json_is_string(value)) {
         return attach_named(n, json_string_value(value), name, roles, out, err);
     }
+    json_t *options = (json_t *)(uintptr_t)value;
     int ret = n->how.by_name
-                  ? node_open_name(n->layer, NULL, (json_t *)(uintptr_t)value, n, roles, &child, err)
-                  : node_open(n->layer, value, n, roles, &child, err);
+                  ? node_open_name(n->layer, NULL, options, n, roles, &child, err)
+                  : node_open(n->layer, options, n, roles, &child, err);
     return ret < 0 ? ret : attach_inherited(n, child, name, roles, out, err);
 }
 

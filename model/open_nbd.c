@@ -125,7 +125,8 @@ static char *unescape(const char *text, size_t n)
 {
     struct strbuf out = { 0 };
     for (size_t i = 0; i < n; i++) {
-        bool is_code = text[i] == '%' && i + 2 < n && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0;
+        bool is_code = text[i] == '%' && i + 2 < n && hex(text[i + 1]) >= 0 &&
+                       hex(text[i + 2]) >= 0;
         int code = is_code ? hex(text[i + 1]) * 16 + hex(text[i + 2]) : 0;
         strbuf_putc(&out, code > 0 ? (char)code : text[i]);
         i += code > 0 ? 2 : 0;

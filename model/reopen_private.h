@@ -44,13 +44,13 @@ struct reopen_queue {
 
 void reopen_queue_init(struct reopen_queue *q);
 void reopen_queue_free(struct reopen_queue *q);
-/* n gets options (borrowed), and what it has opened inherits from it.  A node that is queued already
- * gets both, the later before the earlier. */
+/* n gets options (borrowed), and what it has opened inherits from it.  A node that is queued
+ * already gets both, the later before the earlier. */
 void reopen_queue_add(struct reopen_queue *q, struct node *n, const json_t *options, bool keep);
 struct reopen_entry *reopen_queue_find(const struct reopen_queue *q, const struct node *n);
 
-/* Before the driver is asked.  Errors: options that were given, are left out now, and cannot go back
- * to their defaults. */
+/* Before the driver is asked.  Errors: options that were given, are left out now, and cannot go
+ * back to their defaults. */
 int reopen_check_reset(const struct reopen_entry *e, struct error *err);
 /* Looks up what "backing" and "file" lead to.  Errors: QEMU's. */
 int reopen_find_children(const struct reopen_queue *q, struct reopen_entry *e, struct error *err);

@@ -11,16 +11,16 @@
  * so the average over a long time is avg.  Bursts of more than a second have a second bucket, of
  * max / 10, that leaks max a second: it keeps the rate within a burst.
  *
- * Levels are kept in units of 1e-9 and 128 bits, so leaking (avg * nanoseconds) is exact, and a wait
- * is rounded up to a nanosecond: no request goes early, and nothing depends on rounding.
+ * Levels are kept in units of 1e-9 and 128 bits, so leaking (avg * nanoseconds) is exact, and a
+ * wait is rounded up to a nanosecond: no request goes early, and nothing depends on rounding.
  *
  *   throttle_wait_turn -> room and nobody waits -> pays -> goes
  *                      -> in line -> schedule -> timer -> on_turn -> pays -> goes
  *                                       ^                    |
  *                                       +--------------------+
  *
- * Reads and writes have a line and a timer each.  The timer belongs to one member: `turn`.  The next
- * turn is that of the next member around the ring that has requests in line.
+ * Reads and writes have a line and a timer each.  The timer belongs to one member: `turn`.  The
+ * next turn is that of the next member around the ring that has requests in line.
  *
  * Invariants:
  *  1. While a request waits in a direction, the timer of that direction is set.

@@ -141,8 +141,8 @@ static void a_long_request_is_paid_afterwards(void **state)
     assert_int_equal(w->went_ns, 0);
 }
 
-/* A third of a nanosecond is waited for as a whole one, once: what was too much counts for the next
- * time. */
+/* A third of a nanosecond is waited for as a whole one, once: what was too much counts for the
+ * next time. */
 static void waits_are_rounded_up_and_not_lost(void **state)
 {
     struct fixture *f = *state;
@@ -156,7 +156,7 @@ static void waits_are_rounded_up_and_not_lost(void **state)
     assert_int_equal(f->request[7].went_ns, 2233333334);
 }
 
-/* The largest values do not overflow: a rate of 10^15, a burst of 10^15 units, requests of 2 GiB. */
+/* The largest values do not overflow: rates and bursts of 10^15, requests of 2 GB. */
 static void the_largest_numbers_fit(void **state)
 {
     struct fixture *f = *state;

@@ -62,10 +62,36 @@ static void tell_edge_changes(void *opaque, const struct child *c, const struct 
     }
 }
 
+static void tell_image_made(void *opaque, const char *filename, const char *format)
+{
+    oracles_image_made(opaque, filename, format);
+}
+
+void oracles_image_made(struct oracle_set *set, const char *filename, const char *format)
+{
+    for (size_t i = 0; i < set->len; i++) {
+        const struct oracle *o = &set->at[i];
+        if (o->ops->image_made) {
+            o->ops->image_made(o->state, filename, format);
+        }
+    }
+}
+
+void oracles_trouble(struct oracle_set *set)
+{
+    for (size_t i = 0; i < set->len; i++) {
+        const struct oracle *o = &set->at[i];
+        if (o->ops->trouble) {
+            o->ops->trouble(o->state);
+        }
+    }
+}
+
 void oracles_watch(struct oracle_set *set, struct layer *l)
 {
     inspect_watch(l, &(struct graph_watch){ .drain = tell_drain,
                                             .edge_changes = tell_edge_changes,
+                                            .image_made = tell_image_made,
                                             .opaque = set });
 }
 

@@ -59,6 +59,11 @@ struct oracle_ops {
     /* The contents of a host file changed, but not by guests of the layer: `image` made it anew, a
      * disk was filled, cloned or imported.  filename: as in the option; NULL: any file. */
     void (*storage_changed)(void *state, const char *filename);
+    /* A host file was made anew as an empty image of that format: it shows zeroes, or its backing
+     * file.  storage_changed is not called for it. */
+    void (*image_made)(void *state, const char *filename, const char *format);
+    /* A fault has fired since the last call: what was not flushed may not get to its storage. */
+    void (*trouble)(void *state);
 };
 
 /* One oracle in one run. */
@@ -85,6 +90,9 @@ struct oracle_set {
 void oracles_quiesce(struct oracle_set *set, const struct layer *l);
 /* What happens in l is told to all of them from now on; set must outlive l. */
 void oracles_watch(struct oracle_set *set, struct layer *l);
+/* Hooks of all. */
+void oracles_image_made(struct oracle_set *set, const char *filename, const char *format);
+void oracles_trouble(struct oracle_set *set);
 void oracles_free(struct oracle_set *set);
 
 /* One by one. */

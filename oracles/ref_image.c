@@ -51,6 +51,10 @@ static void ref_image_destroy(void *state)
     free(s->fly_at);
     free(s->v);
     free(s->cand);
+    free(s->live);
+    free(s->levels);
+    ref_made_clear(s);
+    free(s->made);
     free(s);
 }
 
@@ -105,6 +109,7 @@ static bool flight_place(const struct guest_io *io, struct flight *f)
 /* What shares storage with r is unknown from now on. */
 static void forget_aliases(struct ref_image *s, struct ref *r)
 {
+    ref_unmake(s, r);
     if (s->refs_len < 2) {
         return;
     }
@@ -114,6 +119,7 @@ static void forget_aliases(struct ref_image *s, struct ref *r)
     for (size_t i = 0; i < r->aliases_len; i++) {
         ref_forget(s, r->aliases[i]);
     }
+    ref_tell_overlays(s, r);
 }
 
 static void ref_image_begin(void *state, const struct guest_io *io)
@@ -141,6 +147,9 @@ static void ref_image_begin(void *state, const struct guest_io *io)
     ref_page_prefetch(b.ref, f->lo);
     if (op_changes(io->op)) {
         forget_aliases(s, b.ref);
+    }
+    if (op_changes(io->op) || b.copies) {
+        ref_touch(b.ref, f->lo, f->hi);
     }
     f->begin = ++s->stamp;
     flight_enter(s);
@@ -183,7 +192,7 @@ static bool is_watched(const struct ref_image *s, const struct flight *f)
     int64_t hi = (f->hi + REF_PAGE - 1) & -(int64_t)REF_PAGE;
     for (size_t i = 0; i < s->fly_len && s->fly_reads; i++) {
         const struct flight *o = &s->fly[i];
-        if (o->op == GUEST_READ && o->ref == f->ref && o->lo < hi && o->hi > lo) {
+        if (o->op == GUEST_READ && ref_shows(o->ref, f->ref) && o->lo < hi && o->hi > lo) {
             return true;
         }
     }
@@ -206,8 +215,28 @@ void ref_void_reads(struct ref_image *s, const struct ref *r, int64_t lo, int64_
 {
     for (size_t i = 0; i < s->fly_len; i++) {
         struct flight *f = &s->fly[i];
-        if (f->ref == r && f->op == GUEST_READ && f->lo < hi && f->hi > lo) {
+        if (f->op == GUEST_READ && ref_shows(f->ref, r) && f->lo < hi && f->hi > lo) {
             f->void_ = true;
+        }
+    }
+}
+
+/* Whether the data begins like something that would be written as zeroes. */
+static bool has_zeroes(const struct iobuf *data)
+{
+    uint8_t first = 1;
+    if (data && data->fill.kind == FILL_NONE && data->len > 0) {
+        iobuf_copy_out(data, 0, &first, 1);
+    }
+    return first == 0 || (data && fill_is_zero(data->fill));
+}
+
+/* r gets another length: where it ends is what overlays show zeroes from on. */
+static void cut_overlays(struct ref_image *s, struct ref *r)
+{
+    for (size_t i = 0; i < s->refs_len; i++) {
+        if (s->refs[i] != r && ref_shows(s->refs[i], r)) {
+            ref_not_blank(s->refs[i]);
         }
     }
 }
@@ -230,6 +259,13 @@ static void flight_settle(struct ref_image *s, const struct flight *f, const str
     };
     bool happened = sure && f->op != GUEST_DISCARD && (f->op != GUEST_TRUNCATE || f->grows);
     c.flags = happened ? 0 : V_MAYBE;
+    if (f->op == GUEST_DISCARD && f->ref->below) {
+        c.flags |= V_ANY; /* What lies below may show again. */
+    }
+    if (f->op == GUEST_TRUNCATE) {
+        cut_overlays(s, f->ref);
+    }
+    f->ref->zeroed |= f->op != GUEST_WRITE || has_zeroes(data);
     if (happened && f->fua && !f->no_flush) {
         c.flags |= V_DURABLE;
     }
@@ -260,11 +296,13 @@ static void ref_image_end(void *state, const struct guest_io *io, int ret)
         if (ret >= 0 && !f.no_flush) {
             f.ref->durable = MAX(f.ref->durable, f.begin);
         }
+        s->trouble = ret < 0 ? end : s->trouble;
         break;
     case GUEST_WRITE:
     case GUEST_ZERO:
     case GUEST_DISCARD:
     case GUEST_TRUNCATE:
+        s->trouble = ret < 0 ? end : s->trouble;
         forget_aliases(s, f.ref);
         flight_settle(s, &f, io->data, end, ret >= 0, is_watched(s, &f));
         break;
@@ -279,9 +317,16 @@ static void ref_image_quiesce(void *state, const struct layer *l)
     ref_unbind_all(state);
 }
 
+static void ref_image_look(void *state, const struct snapshot *g)
+{
+    ref_look(state, g);
+}
+
 static void ref_image_layer_gone(void *state)
 {
-    ref_unbind_all(state);
+    struct ref_image *s = state;
+    ref_unbind_all(s);
+    s->edges_seen = 0;
 }
 
 /* Requests in flight may have left anything of theirs behind, and their ends say nothing more. */
@@ -299,12 +344,18 @@ static void ref_image_power_cut(void *state)
     for (size_t i = 0; i < s->refs_len; i++) {
         ref_cut(s, s->refs[i]);
     }
+    ref_made_clear(s);
     ref_unbind_all(s);
 }
 
 static void ref_image_storage_changed(void *state, const char *filename)
 {
     struct ref_image *s = state;
+    if (filename) {
+        ref_made_drop(s, filename);
+    } else {
+        ref_made_clear(s);
+    }
     for (size_t i = 0; i < s->refs_len; i++) {
         if (!filename || ref_has_file(s->refs[i], filename)) {
             ref_forget(s, s->refs[i]);
@@ -312,19 +363,36 @@ static void ref_image_storage_changed(void *state, const char *filename)
     }
 }
 
+static void ref_image_image_made(void *state, const char *filename, const char *format)
+{
+    ref_image_storage_changed(state, filename);
+    ref_made_add(state, filename, format);
+}
+
+static void ref_image_trouble(void *state)
+{
+    struct ref_image *s = state;
+    s->trouble = ++s->stamp;
+}
+
 const struct oracle_ops oracle_ref_image = {
     .name = "ref-image",
     .help = "Reads return what was written; a power cut keeps what was flushed.",
-    .blind = "Nodes over null-co and null-aio; contents that no guest wrote or read yet; writes "
-             "through another node over the same storage (nothing is known after them); overlays "
-             "and jobs that move data between nodes; after a power cut, pages written more often "
-             "than history is kept for since the last flush; units of less than 512 bytes torn.",
+    .blind = "Nodes over null-co and null-aio; files below a format; contents that no guest wrote or "
+             "read yet, of images that were not made in the run; writes through another node over "
+             "the same storage (nothing is known after them); overlays in clusters that were "
+             "touched before what lies below them changed; jobs that move data between nodes; "
+             "after a power cut, what was written since the last flush to formats of clusters, and "
+             "pages written more often than history is kept for; units of less than 512 bytes torn.",
     .create = ref_image_create,
     .destroy = ref_image_destroy,
     .guest_begin = ref_image_begin,
     .guest_end = ref_image_end,
     .quiesce = ref_image_quiesce,
+    .look = ref_image_look,
     .power_cut = ref_image_power_cut,
     .layer_gone = ref_image_layer_gone,
     .storage_changed = ref_image_storage_changed,
+    .image_made = ref_image_image_made,
+    .trouble = ref_image_trouble,
 };

@@ -3,6 +3,7 @@
  *   ref_image.c        hooks, requests in flight, power cuts
  *   ref_image_bind.c   which reference a node belongs to, and which others share its storage
  *   ref_image_page.c   pages, versions and ranges: what was written
+ *   ref_image_layer.c  overlays: what a node shows where nobody wrote to it
  *   ref_image_check.c  what a read may return
  *
  * A reference is a sparse map of pages.  A page holds versions: a version says that a request left
@@ -12,7 +13,14 @@
  * The one rule.  A read from stamp rb may return, for each unit of 512 bytes, any version that is
  * not superseded; a version V is superseded by a definite version D with D.begin > V.end and
  * D.end < rb.  A version is definite unless it only may have happened (V_MAYBE: failed, cut off,
- * discarded).  Where no definite version ended before rb, contents that nobody knows may stand.
+ * discarded).  Where no definite version ended before rb, what the reference below shows may stand,
+ * if the node is known to have nothing of its own there; else contents that nobody knows.
+ *
+ * Overlays.  A node with a backing file has a reference of its own, which points to that of the node
+ * below.  Its image is blank when it was made in this run and all that was written to it was seen: a
+ * place without a version then shows what lies below, and zero at the end of the chain.  Clusters
+ * that were touched may hold a copy of it.  So when what lies below becomes another, places in them
+ * without a version are unknown (mixed), and what was learnt there is forgotten.
  */
 #ifndef ORACLES_REF_IMAGE_H
 #define ORACLES_REF_IMAGE_H
@@ -30,6 +38,7 @@ enum {
     REF_SPREAD_BYTES = 1 << 28, /* Longest one that is spread over pages when the list is full. */
     REF_BLOCKS_MAX = 65536,    /* Pages of bytes kept in all: 256 MiB. */
     REF_LEARN_MAX = 4 << 20,   /* Pages of a reference beyond which reads teach nothing more. */
+    REF_TOUCHED_MAX = 1 << 24, /* Clusters that are told apart; of a longer image, none. */
 };
 
 enum { FLY_RING = 256 };
@@ -90,9 +99,30 @@ struct ref_file {
     bool written; /* Not only through a backing edge. */
 };
 
+/* An image that was made anew in this run, and that nobody has written to since. */
+struct ref_made {
+    char *file, *format;
+    uint64_t since;
+};
+
 struct ref {
     char *key, *name;
-    bool skip; /* Storage whose contents are undefined. */
+    char *image;      /* The key without the name. */
+    bool skip;        /* Storage whose contents are undefined. */
+    bool allocates;   /* A format of clusters: an unflushed write may leave anything after a cut. */
+    uint64_t node_id; /* Of the node that was bound last. */
+    int64_t length;   /* Of the node; as of epoch. */
+    struct ref *below; /* What its backing file shows, or NULL. */
+    bool blank;       /* What has no version is what lies below, or zero; */
+    bool mixed;       /* but not in touched clusters. */
+    bool touched_any, touched_all;
+    bool learnt;      /* A read has taught it something. */
+    bool zeroed;      /* It was written with zeroes, which may have been left to what lies below. */
+    uint64_t blank_since;
+    int64_t cluster;  /* Bytes; 0: it has none. */
+    uint64_t *touched; /* A bit a cluster. */
+    size_t touched_len; /* Words. */
+    uint64_t unmade;  /* made_gen for which its files were taken from the list of new images. */
     struct ref_page *pages; /* On cache lines, within pages_memory. */
     void *pages_memory;
     size_t pages_mask, pages_len;
@@ -110,6 +140,8 @@ struct ref {
     size_t files_len;
     struct ref **aliases; /* References of which a write to this one makes nothing known. */
     size_t aliases_len;
+    struct ref **overlays; /* Those that show this one. */
+    size_t overlays_len;
     uint64_t aliases_gen;
 };
 
@@ -130,6 +162,7 @@ struct ref_binding {
     const struct node *node;
     struct ref *ref;
     bool no_flush;
+    bool copies; /* Reads through it may be written to it. */
 };
 
 /* A version, range or request in flight, as a read sees it. */
@@ -142,12 +175,15 @@ struct candidate {
     const uint8_t *bytes;
     const struct iobuf *data;
     bool definite, any, flying;
+    bool blank;    /* Nobody wrote there. */
+    uint32_t level; /* How far below the node that is read. */
 };
 
 struct ref_image_stats {
     uint64_t pages_fast, pages_slow; /* Pages of reads that were compared. */
     uint64_t units_verified;         /* Units that could have been found wrong... */
     uint64_t units_unknown;          /* ...and those about which nothing was known. */
+    uint64_t units_below;            /* Of the former, those that come from below, or from nowhere. */
     uint64_t pages_lossy_cut;        /* Unknown after a power cut: too many versions. */
     uint64_t pages_merged;           /* Too many versions: joined, in doubt unknown. */
     uint64_t pages_unkept;           /* Bytes not kept: too many of them. */
@@ -177,6 +213,15 @@ struct ref_image {
     uint32_t blocks_len, blocks_cap, blocks_free_len;
     struct candidate *cand;
     size_t cand_len, cand_cap;
+    uint32_t *live; /* Those of cand that a read may see at a place. */
+    size_t live_len, live_cap;
+    const struct ref **levels; /* The references that a read sees, from the top down; NULL: zeroes. */
+    size_t levels_len, levels_cap;
+    struct ref_made *made;
+    size_t made_len;
+    uint64_t made_gen;
+    uint64_t edges_seen; /* Greatest id of an edge. */
+    uint64_t trouble; /* Stamp of the last failure that may have kept a format from closing well. */
     struct ref_image_stats stats;
 };
 
@@ -186,6 +231,8 @@ struct ref_image_stats ref_image_stats(const void *state);
 
 /* The reference of a node that takes guest I/O, made when there is none. */
 struct ref_binding ref_bind(struct ref_image *s, const struct layer *l, const struct node *n);
+/* Looks for formats that were opened. */
+void ref_look(struct ref_image *s, const struct snapshot *g);
 /* Pointers to nodes are no longer to be trusted. */
 void ref_unbind_all(struct ref_image *s);
 /* Brings ref->aliases up to date. */
@@ -194,6 +241,31 @@ void ref_find_aliases(struct ref_image *s, struct ref *r);
 int64_t ref_length(const struct layer *l, const struct node *n);
 bool ref_has_file(const struct ref *r, const char *filename);
 void ref_destroy(struct ref_image *s, struct ref *r);
+
+/* --- ref_image_layer.c --- */
+
+/* The image of r shows `below` where it has nothing.  Checked against what it was before. */
+void ref_set_below(struct ref_image *s, struct ref *r, struct ref *below);
+/* Nothing is known of r any more, nor of what was learnt from it. */
+void ref_forget(struct ref_image *s, struct ref *r);
+/* r is about to change, or has: what shows it may be another. */
+void ref_tell_overlays(struct ref_image *s, struct ref *r);
+/* [lo, hi) of r may be allocated from now on. */
+void ref_touch(struct ref *r, int64_t lo, int64_t hi);
+/* Whether a place without a version shows what lies below. */
+bool ref_falls(const struct ref *r, int64_t at);
+/* Whether a read of top sees r. */
+bool ref_shows(const struct ref *top, const struct ref *r);
+/* Image files of the host. */
+void ref_made_add(struct ref_image *s, const char *file, const char *format);
+void ref_made_drop(struct ref_image *s, const char *file);
+void ref_made_clear(struct ref_image *s);
+/* r is written: its files are no new images for whoever finds them later. */
+void ref_unmake(struct ref_image *s, struct ref *r);
+/* r is blank if its one file is a new image of its driver. */
+void ref_find_blank(struct ref_image *s, struct ref *r, const char *driver);
+/* Forgets whether it was blank. */
+void ref_not_blank(struct ref *r);
 
 /* --- ref_image_page.c --- */
 
@@ -241,8 +313,10 @@ struct ref_change {
 void ref_change(struct ref_image *s, struct ref *r, const struct ref_change *c);
 /* Power is gone: what is not durable becomes V_MAYBE. */
 void ref_cut(struct ref_image *s, struct ref *r);
-/* Nothing is known any more. */
-void ref_forget(struct ref_image *s, struct ref *r);
+/* Nothing is known of r itself any more. */
+void ref_drop(struct ref_image *s, struct ref *r);
+/* Drops all versions, which were learnt. */
+void ref_unlearn(struct ref_image *s, struct ref *r);
 /* Reads in flight that touch [lo, hi) of r are not judged. */
 void ref_void_reads(struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi);
 /* A block with a copy of n bytes of data from position at; 0: too many blocks. */
@@ -260,9 +334,9 @@ void ref_gather(struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi
 void ref_candidate_bytes(const struct candidate *c, int64_t at, size_t n, uint8_t *out);
 /* How far all candidates are the same from `at` on, at most to the next unit or hi. */
 int64_t ref_segment_end(const struct ref_image *s, int64_t at, int64_t hi);
-/* Is s->cand[i] superseded at `at` for a read from rb. */
+/* Is s->cand[i] superseded at `at` for a read from rb, by one of its own level. */
 bool ref_superseded(const struct ref_image *s, size_t i, int64_t at, uint64_t rb);
-/* True when a definite candidate covers `at` and ended before rb. */
-bool ref_known(const struct ref_image *s, int64_t at, uint64_t rb);
+/* True when a definite candidate of that level covers `at` and ended before rb. */
+bool ref_known(const struct ref_image *s, uint32_t level, int64_t at, uint64_t rb);
 
 #endif

@@ -5,8 +5,11 @@
  *
  * A reference belongs to the node that stores the guest's data (filters share it) and is found
  * again by its key: the node's name and driver, where its data lies (offset, size) and the files
- * below.  So it outlives the node, the layer and a power cut, and a node that gets other storage
- * gets another reference.
+ * below, its backing file's excepted.  So it outlives the node, the layer and a power cut, and a node
+ * that gets other storage gets another reference.  An image that is opened again under another name
+ * keeps its reference, when no node has the old name.
+ *
+ * What a node with a backing file shows is its own reference over that of the backing file.
  *
  * Invariants: (1) pointers to nodes are used only within the epoch in which they were seen;
  * (2) a write to a reference leaves nothing known in those of whose storage it writes a part.
@@ -14,27 +17,17 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "oracles/ref_image.h"
+#include "oracles/snapshot.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static bool view_of(const struct layer *l, const struct node *n, struct node_view *out)
-{
-    const struct node *at = inspect_first(l);
-    while (at && at != n) {
-        at = inspect_next(at);
-    }
-    if (at) {
-        inspect_view(at, out);
-    }
-    return at != NULL;
-}
-
 int64_t ref_length(const struct layer *l, const struct node *n)
 {
     struct node_view v;
-    const struct node *bottom = inspect_bottom(n);
-    return bottom && view_of(l, bottom, &v) && v.length > 0 ? v.length : 0;
+    (void)l;
+    inspect_view(inspect_bottom(n), &v);
+    return MAX(v.length, 0);
 }
 
 /* An option's JSON text in a new string, or NULL when it was not given. */
@@ -50,12 +43,10 @@ static char *option_of(const struct node *n, const char *name)
 
 /* --- What lies below a node --- */
 
-static void nodes_add(struct ref *r, const struct node *n, bool written)
+static void nodes_add(struct ref *r, struct ptr_set *seen, const struct node *n, bool written)
 {
-    for (size_t i = 0; i < r->nodes_len; i++) {
-        if (r->nodes[i] == n) {
-            return;
-        }
+    if (!ptr_set_add(seen, n)) {
+        return;
     }
     size_t len = r->nodes_len + 1;
     r->nodes = mem_resize(r->nodes, len * sizeof(*r->nodes));
@@ -64,27 +55,37 @@ static void nodes_add(struct ref *r, const struct node *n, bool written)
     r->nodes_written[r->nodes_len++] = written;
 }
 
-static void add_children(struct ref *r, const struct node *n, bool backing)
+static void add_children(struct ref *r, struct ptr_set *seen, const struct node *n, bool backing)
 {
     struct edge_view e;
     for (const struct child *c = inspect_first_child(n); c; c = inspect_next_child(c)) {
         inspect_edge(c, &e);
         if (backing || !(e.roles & VIEW_COW)) {
-            nodes_add(r, e.child, !backing);
+            nodes_add(r, seen, e.child, !backing);
         }
     }
 }
 
-/* Adds n and all nodes below.  Backing files are only read through it. */
-static void collect_nodes(struct ref *r, const struct node *n)
+/* Adds n and all nodes below, without the backing file of bottom, which has a reference of its own.
+ * Backing files of others are only read through it. */
+static void collect_nodes(struct ref *r, const struct node *n, const struct node *bottom)
 {
-    nodes_add(r, n, true);
+    struct ptr_set seen = { 0 };
     for (size_t i = 0; i < r->nodes_len; i++) {
-        add_children(r, r->nodes[i], false);
+        ptr_set_add(&seen, r->nodes[i]);
+    }
+    nodes_add(r, &seen, n, true);
+    for (size_t i = 0; i < r->nodes_len; i++) {
+        if (r->nodes_written[i]) {
+            add_children(r, &seen, r->nodes[i], false);
+        }
     }
     for (size_t i = 0; i < r->nodes_len; i++) {
-        add_children(r, r->nodes[i], true);
+        if (r->nodes[i] != bottom) {
+            add_children(r, &seen, r->nodes[i], true);
+        }
     }
+    ptr_set_free(&seen);
 }
 
 static void files_free(struct ref *r)
@@ -111,21 +112,46 @@ static void collect_files(struct ref *r, size_t first)
 }
 
 /* Storage that keeps nothing: what is read there is not defined. */
-static bool has_null_storage(const struct ref *r, const struct layer *l)
+static bool has_null_storage(const struct ref *r)
 {
     struct node_view v;
     for (size_t i = 0; i < r->nodes_len; i++) {
-        if (view_of(l, r->nodes[i], &v) && strncmp(v.driver, "null-", 5) == 0) {
+        inspect_view(r->nodes[i], &v);
+        if (strncmp(v.driver, "null-", 5) == 0) {
             return true;
         }
     }
     return false;
 }
 
-static char *make_key(const struct ref *r, const struct node_view *v)
+/* A format keeps its own data in n: not only what its guest writes is written there. */
+static bool holds_metadata(const struct node *n)
+{
+    struct ref above = { 0 }; /* n and the filters above it. */
+    struct ptr_set seen = { 0 };
+    bool found = false;
+    nodes_add(&above, &seen, n, true);
+    for (size_t i = 0; i < above.nodes_len && !found; i++) {
+        const struct child *c = inspect_first_parent(above.nodes[i]);
+        for (; c && !found; c = inspect_next_parent(c)) {
+            struct edge_view e;
+            inspect_edge(c, &e);
+            found = e.roles & VIEW_METADATA;
+            if (e.parent && (e.roles & VIEW_FILTERED)) {
+                nodes_add(&above, &seen, e.parent, true);
+            }
+        }
+    }
+    ptr_set_free(&seen);
+    free(above.nodes);
+    free(above.nodes_written);
+    return found;
+}
+
+static char *make_image(const struct ref *r, const struct node_view *v)
 {
     struct strbuf b = { 0 };
-    strbuf_printf(&b, "%s|%s", v->name, v->driver);
+    strbuf_puts(&b, v->driver);
     static const char *const place[] = { "offset", "size" };
     for (size_t i = 0; i < ARRAY_LEN(place); i++) {
         char *text = option_of(v->node, place[i]);
@@ -172,44 +198,165 @@ static void take_over(struct ref *r, struct ref *from)
     r->files_len = from->files_len;
 }
 
+static bool has_node(const struct layer *l, const char *name)
+{
+    struct node_view v = { .name = "" };
+    for (const struct node *n = inspect_first(l); n && strcmp(v.name, name) != 0;
+         n = inspect_next(n)) {
+        inspect_view(n, &v);
+    }
+    return strcmp(v.name, name) == 0;
+}
+
+/* The reference of the same image under a name that no node has any more. */
+static struct ref *ref_adopt(struct ref_image *s, const struct layer *l, const struct ref *seen,
+                             const char *name)
+{
+    for (size_t i = s->refs_len; i > 0 && seen->files_len > 0; i--) {
+        struct ref *r = s->refs[i - 1];
+        if (strcmp(r->image, seen->image) == 0 && !has_node(l, r->name)) {
+            free(r->key);
+            free(r->name);
+            r->key = mem_strdup(seen->key);
+            r->name = mem_strdup(name);
+            return r;
+        }
+    }
+    return NULL;
+}
+
+/* The node is another than the one before it, which may not have been able to write everything when
+ * it was closed: then that is as after a power cut. */
+static void ref_reopened(struct ref_image *s, struct ref *r)
+{
+    struct node_view v;
+    bool trouble = s->trouble > r->durable;
+    for (size_t i = 0; i < r->nodes_len; i++) {
+        inspect_view(r->nodes[i], &v);
+        trouble |= strcmp(v.driver, "blkdebug") == 0;
+    }
+    if (r->allocates && trouble) {
+        ref_cut(s, r);
+    }
+}
+
+/* The reference of a node without regard to what lies below it. */
 static struct ref *ref_of(struct ref_image *s, const struct layer *l, const struct node *bottom)
 {
     struct ref seen = { 0 };
     struct node_view v;
-    bool found = view_of(l, bottom, &v);
-    CHECK(found);
-    collect_nodes(&seen, bottom);
+    inspect_view(bottom, &v);
+    collect_nodes(&seen, bottom, bottom);
     collect_files(&seen, 0);
-    char *key = make_key(&seen, &v);
-    struct ref *r = ref_find(s, key);
-    if (r) {
-        free(key);
-    } else {
+    seen.image = make_image(&seen, &v);
+    seen.key = mem_printf("%s|%s", v.name, seen.image);
+    struct ref *r = ref_find(s, seen.key);
+    r = r ? r : ref_adopt(s, l, &seen, v.name);
+    bool is_new = !r;
+    if (is_new) {
         r = NEW(struct ref);
-        r->key = key;
+        r->key = mem_strdup(seen.key);
+        r->image = mem_strdup(seen.image);
         r->name = mem_strdup(v.name);
         refs_add(s, r);
     }
+    free(seen.key);
+    free(seen.image);
     take_over(r, &seen);
-    r->skip = has_null_storage(r, l);
+    r->allocates = inspect_info(bottom, &r->cluster) && r->cluster > 0;
+    if (!is_new && r->node_id != v.id) {
+        ref_reopened(s, r);
+    }
+    r->node_id = v.id;
+    r->length = MAX(v.length, 0);
+    r->skip = has_null_storage(r) || holds_metadata(bottom);
+    if (r->skip) {
+        ref_forget(s, r);
+    } else if (!r->blank && r->pages_len == 0 && r->ranges_len == 0) {
+        ref_find_blank(s, r, v.driver);
+    }
     r->epoch = s->epoch;
     s->aliases_gen++;
     return r;
 }
 
-/* Does a flush of n make nothing durable? */
-static bool flush_is_void(const struct layer *l, const struct node *n)
+static struct ref *ref_in_epoch(const struct ref_image *s, const struct node *bottom)
+{
+    for (size_t i = 0; i < s->refs_len; i++) {
+        struct ref *r = s->refs[i];
+        if (r->epoch == s->epoch && r->nodes[0] == bottom) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+/* The node that stores what the backing file of bottom shows, or NULL. */
+static const struct node *backing_of(const struct node *bottom)
+{
+    struct edge_view e;
+    for (const struct child *c = inspect_first_child(bottom); c; c = inspect_next_child(c)) {
+        inspect_edge(c, &e);
+        if (e.roles & VIEW_COW) {
+            return inspect_bottom(e.child);
+        }
+    }
+    return NULL;
+}
+
+/* The references of a node and of all that it shows, the lowest first. */
+static struct ref *ref_of_chain(struct ref_image *s, const struct layer *l,
+                                const struct node *bottom)
+{
+    const struct node **chain = NULL;
+    size_t len = 0, cap = 0;
+    struct ref *below = NULL;
+    for (const struct node *n = bottom; n && !below; n = backing_of(n)) {
+        below = ref_in_epoch(s, n);
+        if (len == cap) {
+            cap = cap ? cap * 2 : 8;
+            chain = mem_resize(chain, cap * sizeof(*chain));
+        }
+        if (!below) {
+            chain[len++] = n;
+        }
+    }
+    while (len > 0) {
+        struct ref *r = ref_of(s, l, chain[--len]);
+        ref_set_below(s, r, below);
+        below = r;
+    }
+    free(chain);
+    return below;
+}
+
+/* What a flush of n, and a read through it, come to. */
+static void look_below(const struct node *n, const struct node *bottom, struct ref_binding *b)
 {
     struct ref below = { 0 };
     struct node_view v;
-    bool no_flush = false;
-    collect_nodes(&below, n);
+    collect_nodes(&below, n, NULL);
     for (size_t i = 0; i < below.nodes_len; i++) {
-        no_flush |= view_of(l, below.nodes[i], &v) && v.cache_no_flush;
+        inspect_view(below.nodes[i], &v);
+        b->no_flush |= v.cache_no_flush;
     }
     free(below.nodes);
     free(below.nodes_written);
-    return no_flush;
+    for (;;) {
+        struct edge_view e = { .child = NULL };
+        inspect_view(n, &v);
+        b->copies |= v.copy_on_read || strcmp(v.driver, "copy-on-read") == 0;
+        if (n == bottom) {
+            return;
+        }
+        for (const struct child *c = inspect_first_child(n); c; c = inspect_next_child(c)) {
+            struct edge_view at;
+            inspect_edge(c, &at);
+            e = !e.child && (at.roles & VIEW_FILTERED) ? at : e;
+        }
+        CHECK(e.child != NULL);
+        n = e.child;
+    }
 }
 
 struct ref_binding ref_bind(struct ref_image *s, const struct layer *l, const struct node *n)
@@ -220,27 +367,51 @@ struct ref_binding ref_bind(struct ref_image *s, const struct layer *l, const st
         }
     }
     const struct node *bottom = inspect_bottom(n);
-    struct ref_binding b = { .node = n };
-    for (size_t i = 0; i < s->refs_len && !b.ref; i++) {
-        const struct ref *r = s->refs[i];
-        b.ref = r->epoch == s->epoch && r->nodes[0] == bottom ? s->refs[i] : NULL;
-    }
-    if (!b.ref) {
-        b.ref = ref_of(s, l, bottom);
-    }
+    struct ref_binding b = { .node = n, .ref = ref_of_chain(s, l, bottom) };
+    CHECK(b.ref != NULL);
     if (n != bottom) { /* A filter may write more than its filtered child: blkverify. */
         size_t first = b.ref->nodes_len;
-        collect_nodes(b.ref, n);
+        collect_nodes(b.ref, n, bottom);
         collect_files(b.ref, first);
         s->aliases_gen++;
     }
-    b.no_flush = flush_is_void(l, n);
+    look_below(n, bottom, &b);
     if (s->bind_len == s->bind_cap) {
         s->bind_cap = s->bind_cap ? s->bind_cap * 2 : 8;
         s->bind = mem_resize(s->bind, s->bind_cap * sizeof(*s->bind));
     }
     s->bind[s->bind_len++] = b;
     return b;
+}
+
+/* The image of a format was opened: it may have written to its file by itself. */
+static void forget_storage(struct ref_image *s, const struct node *file)
+{
+    char *name = option_of(inspect_bottom(file), "filename");
+    for (size_t i = 0; i < s->refs_len && name; i++) {
+        struct ref *r = s->refs[i];
+        bool found = false;
+        for (size_t k = 0; k < r->files_len && !r->allocates; k++) {
+            found |= strcmp(r->files[k].name, name) == 0;
+        }
+        if (found) {
+            ref_forget(s, r);
+        }
+    }
+    free(name);
+}
+
+void ref_look(struct ref_image *s, const struct snapshot *g)
+{
+    uint64_t last = s->edges_seen;
+    for (uint32_t i = 0; i < g->downs_len; i++) {
+        const struct edge_view *e = &g->downs[i].v;
+        if (e->id > s->edges_seen && (e->roles & VIEW_METADATA)) {
+            forget_storage(s, e->child);
+        }
+        last = MAX(last, e->id);
+    }
+    s->edges_seen = last;
 }
 
 void ref_unbind_all(struct ref_image *s)
@@ -270,20 +441,30 @@ static bool shares_storage(const struct ref *writer, const struct ref *other)
     return false;
 }
 
+static void list_add(struct ref ***list, size_t *len, struct ref *r)
+{
+    *list = mem_resize(*list, (*len + 1) * sizeof(struct ref *));
+    (*list)[(*len)++] = r;
+}
+
 void ref_find_aliases(struct ref_image *s, struct ref *r)
 {
     if (r->aliases_gen == s->aliases_gen) {
         return;
     }
-    CHECK(r->epoch == s->epoch);
     r->aliases_gen = s->aliases_gen;
     r->aliases_len = 0;
+    r->overlays_len = 0;
     for (size_t i = 0; i < s->refs_len; i++) {
         struct ref *other = s->refs[i];
-        if (other != r && !other->skip && shares_storage(r, other)) {
-            r->aliases =
-                mem_resize(r->aliases, (r->aliases_len + 1) * sizeof(struct ref *));
-            r->aliases[r->aliases_len++] = other;
+        if (other == r) {
+            continue;
+        }
+        if (!other->skip && shares_storage(r, other)) {
+            list_add(&r->aliases, &r->aliases_len, other);
+        }
+        if (ref_shows(other, r)) {
+            list_add(&r->overlays, &r->overlays_len, other);
         }
     }
 }
@@ -303,11 +484,14 @@ bool ref_has_file(const struct ref *r, const char *filename)
 
 void ref_destroy(struct ref_image *s, struct ref *r)
 {
-    ref_forget(s, r);
+    ref_drop(s, r);
     files_free(r);
     free(r->nodes);
     free(r->nodes_written);
     free(r->aliases);
+    free(r->overlays);
+    free(r->touched);
+    free(r->image);
     free(r->pages_memory);
     free(r->ranges);
     free(r->key);

@@ -8,6 +8,8 @@
  *  1. A part of a unit over which no candidate begins or ends must match one candidate as a whole.
  *  2. A read teaches only what is settled: no write to the page was in flight while it ran.
  *  3. After a failure the contents are taken as they are, so that one fault is reported once.
+ *  4. Where the node has nothing, the references below are asked, level by level; what a read teaches
+ *     goes to the first level that says anything, else to the last one.
  */
 #include "base/check.h"
 #include "base/mem.h"
@@ -26,6 +28,7 @@ static void cand_add(struct ref_image *s, struct candidate c)
         s->cand_cap = s->cand_cap ? s->cand_cap * 2 : 64;
         s->cand = mem_resize(s->cand, s->cand_cap * sizeof(*s->cand));
     }
+    c.level = s->levels_len > 0 ? (uint32_t)s->levels_len - 1 : 0;
     s->cand[s->cand_len++] = c;
 }
 
@@ -89,9 +92,8 @@ static void gather_flight(struct ref_image *s, const struct flight *f)
     cand_add(s, c);
 }
 
-void ref_gather(struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi)
+static void gather_ref(struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi)
 {
-    s->cand_len = 0;
     for (int64_t at = lo - lo % REF_PAGE; at < hi; at += REF_PAGE) {
         const struct ref_page *p = ref_page_find(r, (uint64_t)at / REF_PAGE);
         if (p) {
@@ -108,7 +110,8 @@ void ref_gather(struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi
                                             .token = g->token,
                                             .time_ns = g->time_ns,
                                             .fill = fill_byte(g->byte),
-                                            .definite = !(g->flags & V_MAYBE) });
+                                            .definite = !(g->flags & V_MAYBE),
+                                            .any = g->flags & V_ANY });
         }
     }
     for (size_t i = 0; i < s->fly_len; i++) {
@@ -118,6 +121,13 @@ void ref_gather(struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi
             gather_flight(s, f);
         }
     }
+}
+
+void ref_gather(struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi)
+{
+    s->cand_len = 0;
+    s->levels_len = 0;
+    gather_ref(s, r, lo, hi);
 }
 
 static bool covers(const struct candidate *c, int64_t at)
@@ -130,18 +140,19 @@ bool ref_superseded(const struct ref_image *s, size_t i, int64_t at, uint64_t rb
     uint64_t end = s->cand[i].end;
     for (size_t k = 0; k < s->cand_len; k++) {
         const struct candidate *d = &s->cand[k];
-        if (d->definite && d->begin > end && d->end < rb && covers(d, at)) {
+        if (d->definite && d->begin > end && d->end < rb && d->level == s->cand[i].level &&
+            covers(d, at)) {
             return true;
         }
     }
     return false;
 }
 
-bool ref_known(const struct ref_image *s, int64_t at, uint64_t rb)
+bool ref_known(const struct ref_image *s, uint32_t level, int64_t at, uint64_t rb)
 {
     for (size_t k = 0; k < s->cand_len; k++) {
         const struct candidate *d = &s->cand[k];
-        if (d->definite && d->end < rb && covers(d, at)) {
+        if (d->level == level && d->definite && d->end < rb && covers(d, at)) {
             return true;
         }
     }
@@ -176,6 +187,96 @@ void ref_candidate_bytes(const struct candidate *c, int64_t at, size_t n, uint8_
     }
 }
 
+/* --- Levels --- */
+
+static void level_add(struct ref_image *s, const struct ref *r)
+{
+    if (s->levels_len == s->levels_cap) {
+        s->levels_cap = s->levels_cap ? s->levels_cap * 2 : 8;
+        s->levels = mem_resize(s->levels, s->levels_cap * sizeof(*s->levels));
+    }
+    s->levels[s->levels_len++] = r;
+}
+
+/* Zeroes that nobody wrote, at the last level. */
+static void cand_add_blank(struct ref_image *s, int64_t lo, int64_t hi)
+{
+    cand_add(s, (struct candidate){ .lo = lo, .hi = hi, .fill = FILL_ZERO, .definite = true,
+                                    .blank = true });
+}
+
+/* Whether a read sees through the last level somewhere. */
+static bool looks_through(const struct ref_image *s, const struct flight *f, int64_t lo,
+                          int64_t hi)
+{
+    uint32_t level = (uint32_t)s->levels_len - 1;
+    for (int64_t at = lo; at < hi; at = ref_segment_end(s, at, hi)) {
+        if (!ref_known(s, level, at, f->begin) && ref_falls(s->levels[level], at)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All that the read may see in [lo, hi), of as many levels as it sees. */
+static void gather_levels(struct ref_image *s, const struct flight *f, int64_t lo, int64_t hi)
+{
+    s->cand_len = 0;
+    s->levels_len = 0;
+    level_add(s, f->ref);
+    gather_ref(s, f->ref, lo, hi);
+    while (looks_through(s, f, lo, hi)) {
+        const struct ref *below = s->levels[s->levels_len - 1]->below;
+        level_add(s, below);
+        if (!below) {
+            cand_add_blank(s, lo, hi);
+            return;
+        }
+        if (hi > below->length) {
+            cand_add_blank(s, MAX(lo, below->length), hi);
+        }
+        if (below->skip || f->begin < below->forgotten) {
+            return;
+        }
+        gather_ref(s, below, lo, MIN(hi, below->length));
+    }
+}
+
+static void live_add(struct ref_image *s, size_t i)
+{
+    if (s->live_len == s->live_cap) {
+        s->live_cap = s->live_cap ? s->live_cap * 2 : 64;
+        s->live = mem_resize(s->live, s->live_cap * sizeof(*s->live));
+    }
+    s->live[s->live_len++] = (uint32_t)i;
+}
+
+/* Puts the candidates that the read may see at `at` into s->live.  False: something that nobody knows
+ * may stand there as well.  *level: which one says it. */
+static bool find_live(struct ref_image *s, const struct flight *f, int64_t at, uint32_t *level)
+{
+    bool known = true;
+    s->live_len = 0;
+    for (uint32_t l = 0; l < s->levels_len; l++) {
+        for (size_t i = 0; i < s->cand_len; i++) {
+            const struct candidate *c = &s->cand[i];
+            if (c->level == l && covers(c, at) && !ref_superseded(s, i, at, f->begin)) {
+                *level = s->live_len == 0 ? l : *level;
+                known &= !c->any;
+                live_add(s, i);
+            }
+        }
+        *level = s->live_len == 0 ? l : *level;
+        if (ref_known(s, l, at, f->begin)) {
+            return known;
+        }
+        if (!s->levels[l] || !ref_falls(s->levels[l], at)) {
+            return false;
+        }
+    }
+    return false; /* Of the last one nothing can be said. */
+}
+
 /* --- Reports --- */
 
 static void describe(struct strbuf *out, const struct candidate *c, uint8_t byte)
@@ -183,6 +284,8 @@ static void describe(struct strbuf *out, const struct candidate *c, uint8_t byte
     strbuf_printf(out, "0x%02x", byte);
     if (c->flying) {
         strbuf_printf(out, " (request %" PRIu64 ", in flight)", c->token);
+    } else if (c->blank) {
+        strbuf_puts(out, " (never written)");
     } else if (c->token) {
         strbuf_printf(out, " (request %" PRIu64 ", at %" PRId64 "+%" PRId64 ", ended at %" PRId64
                            " ns%s)",
@@ -191,7 +294,7 @@ static void describe(struct strbuf *out, const struct candidate *c, uint8_t byte
     }
 }
 
-/* No candidate matches got[0, n) at `at`: names the first byte that even the best one misses. */
+/* No candidate of s->live matches got[0, n) at `at`: names the first byte that even the best one misses. */
 static void report(struct ref_image *s, const struct flight *f, int64_t at, const uint8_t *got,
                    size_t n)
 {
@@ -201,11 +304,8 @@ static void report(struct ref_image *s, const struct flight *f, int64_t at, cons
         struct strbuf expected = { 0 };
         int named = 0;
         bool torn = false;
-        for (size_t i = 0; i < s->cand_len; i++) {
-            const struct candidate *c = &s->cand[i];
-            if (!covers(c, at) || c->any || ref_superseded(s, i, at, f->begin)) {
-                continue;
-            }
+        for (size_t i = 0; i < s->live_len; i++) {
+            const struct candidate *c = &s->cand[s->live[i]];
             ref_candidate_bytes(c, at, n, want);
             if (pass == 0) {
                 size_t same = 0;
@@ -242,50 +342,49 @@ enum judgement {
 };
 
 static enum judgement judge_segment(struct ref_image *s, const struct flight *f,
-                                    const struct iobuf *data, int64_t at, size_t n)
+                                    const struct iobuf *data, int64_t at, size_t n,
+                                    uint32_t *level)
 {
     uint8_t got[REF_UNIT], want[REF_UNIT];
-    bool unknown = !ref_known(s, at, f->begin), match = false;
-    size_t candidates = 0;
+    bool known = find_live(s, f, at, level), match = false;
     CHECK(n <= REF_UNIT);
     iobuf_copy_out(data, (size_t)(at - f->lo), got, n);
-    for (size_t i = 0; i < s->cand_len; i++) {
-        const struct candidate *c = &s->cand[i];
-        if (!covers(c, at) || ref_superseded(s, i, at, f->begin)) {
-            continue;
-        }
-        candidates++;
-        if (c->any) {
-            unknown = true;
-        } else if (!match) {
-            ref_candidate_bytes(c, at, n, want);
-            match = memcmp(want, got, n) == 0;
-        }
+    for (size_t i = 0; i < s->live_len && known && !match; i++) {
+        ref_candidate_bytes(&s->cand[s->live[i]], at, n, want);
+        match = memcmp(want, got, n) == 0;
     }
-    s->stats.units_unknown += unknown;
-    s->stats.units_verified += !unknown;
-    if (!match && !unknown) {
+    s->stats.units_unknown += !known;
+    s->stats.units_verified += known;
+    s->stats.units_below += known && *level > 0;
+    if (known && !match) {
         report(s, f, at, got, n);
         return JUDGE_WRONG;
     }
-    return unknown || candidates > 1 ? JUDGE_TEACHES : JUDGE_SURE;
+    return !known || s->live_len > 1 ? JUDGE_TEACHES : JUDGE_SURE;
 }
 
-/* The part [lo, hi) of one page. */
+/* The part [lo, hi) of one page.  *teaches: whom, NULL when it is not one alone. */
 static enum judgement judge_page(struct ref_image *s, const struct flight *f,
-                                 const struct iobuf *data, int64_t lo, int64_t hi)
+                                 const struct iobuf *data, int64_t lo, int64_t hi,
+                                 const struct ref **teaches)
 {
     enum judgement j = JUDGE_SURE;
-    ref_gather(s, f->ref, lo, hi);
+    uint32_t level = 0, first = 0;
+    bool mixed = false;
+    gather_levels(s, f, lo, hi);
     for (int64_t at = lo; at < hi;) {
         int64_t end = ref_segment_end(s, at, hi);
-        enum judgement here = judge_segment(s, f, data, at, (size_t)(end - at));
+        enum judgement here = judge_segment(s, f, data, at, (size_t)(end - at), &level);
         j = MAX(j, here);
+        mixed |= at > lo && level != first;
+        first = at == lo ? level : first;
         if (here == JUDGE_WRONG) {
             break;
         }
         at = end;
     }
+    /* What was found wrong is what the node shows, whatever lies below. */
+    *teaches = j == JUDGE_WRONG ? f->ref : mixed ? NULL : s->levels[first];
     s->stats.pages_slow++;
     return j;
 }
@@ -301,11 +400,11 @@ static bool settled(const struct ref_image *s, const struct flight *f)
     return true;
 }
 
-static void learn(struct ref_image *s, const struct flight *f, const struct iobuf *data,
-                  int64_t lo, int64_t hi, uint64_t end)
+static void learn(struct ref_image *s, struct ref *r, const struct flight *f,
+                  const struct iobuf *data, int64_t lo, int64_t hi, uint64_t end)
 {
     struct iobuf part = iobuf_slice(data, (size_t)(lo - f->lo), (size_t)(hi - lo));
-    if (f->ref->pages_len >= REF_LEARN_MAX) {
+    if (r->pages_len >= REF_LEARN_MAX) {
         s->stats.pages_unkept++;
         return;
     }
@@ -319,7 +418,18 @@ static void learn(struct ref_image *s, const struct flight *f, const struct iobu
         .token = f->token,
         .watched = true,
     };
-    ref_change(s, f->ref, &c);
+    r->learnt = true;
+    ref_change(s, r, &c);
+}
+
+/* r itself, which a level shows as const. */
+static struct ref *ref_to_teach(const struct flight *f, const struct ref *r)
+{
+    struct ref *at = f->ref;
+    while (at && at != r) {
+        at = at->below;
+    }
+    return at && !at->skip && f->begin >= at->forgotten ? at : NULL;
 }
 
 /* The short way: the page is what one request left, and that is what came, written down alike. */
@@ -331,14 +441,37 @@ static bool page_is_plain(const struct ref *r, const struct flight *f, const str
            p->begin > r->ranges_last && fill_same(p->fill, got);
 }
 
+/* The same for a page that the node has nothing of: one level below has it, or it is zero. */
+static bool page_is_plain_below(const struct ref_image *s, const struct flight *f, int64_t at,
+                                struct fill got)
+{
+    for (const struct ref *r = f->ref; r && s->fly_changes == 0;) {
+        if (!ref_falls(r, at) || r->ranges_len > 0) {
+            return false;
+        }
+        r = r->below;
+        if (!r || at >= r->length) {
+            return fill_is_zero(got);
+        }
+        if (at + REF_PAGE > r->length || r->skip || f->begin < r->forgotten) {
+            return false;
+        }
+        const struct ref_page *p = ref_page_find(r, (uint64_t)at / REF_PAGE);
+        if (p) {
+            return page_is_plain(r, f, p, got);
+        }
+    }
+    return false;
+}
+
 void ref_check_read(struct ref_image *s, const struct flight *f, const struct iobuf *data,
                     uint64_t end, bool conflict)
 {
     struct ref *r = f->ref;
-    bool fresh = r->pages_len == 0 && r->ranges_len == 0 && !conflict;
+    bool fresh = r->pages_len == 0 && r->ranges_len == 0 && !conflict && !r->blank;
     CHECK(data && (int64_t)data->len == f->hi - f->lo);
     if (fresh && data->fill.kind == FILL_BYTE && f->hi - f->lo >= s->range_bytes) {
-        learn(s, f, data, f->lo, f->hi, end);
+        learn(s, r, f, data, f->lo, f->hi, end);
         return;
     }
     for (int64_t at = f->lo; at < f->hi;) {
@@ -353,10 +486,19 @@ void ref_check_read(struct ref_image *s, const struct flight *f, const struct io
                 at = next;
                 continue;
             }
+            if (!p && page_is_plain_below(s, f, at, got)) {
+                s->stats.pages_fast++;
+                s->stats.units_verified += REF_PAGE / REF_UNIT;
+                s->stats.units_below += REF_PAGE / REF_UNIT;
+                at = next;
+                continue;
+            }
         }
-        enum judgement j = judge_page(s, f, data, at, next);
-        if (j != JUDGE_SURE && !conflict && settled(s, f)) {
-            learn(s, f, data, at, next, end);
+        const struct ref *teaches;
+        enum judgement j = judge_page(s, f, data, at, next, &teaches);
+        struct ref *pupil = teaches ? ref_to_teach(f, teaches) : NULL;
+        if (j != JUDGE_SURE && pupil && !conflict && settled(s, f)) {
+            learn(s, pupil, f, data, at, next, end);
         }
         if (j == JUDGE_WRONG) {
             return;

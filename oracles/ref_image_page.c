@@ -248,7 +248,7 @@ static void page_settle(struct ref_image *s, int64_t base, uint8_t *bytes, bool 
         int64_t next = ref_segment_end(s, at, base + REF_PAGE);
         size_t n = (size_t)(next - at), off = (size_t)(at - base);
         uint8_t other[REF_UNIT];
-        bool sure = ref_known(s, at, UINT64_MAX), first = true;
+        bool sure = ref_known(s, 0, at, UINT64_MAX), first = true;
         for (size_t i = 0; i < s->cand_len && sure; i++) {
             const struct candidate *c = &s->cand[i];
             if (at < c->lo || at >= c->hi || ref_superseded(s, i, at, UINT64_MAX)) {
@@ -392,7 +392,7 @@ static bool read_is_flying(const struct ref_image *s, const struct ref *r, int64
 {
     for (size_t i = 0; i < s->fly_len; i++) {
         const struct flight *f = &s->fly[i];
-        if (f->ref == r && f->op == GUEST_READ && f->lo < hi && f->hi > lo) {
+        if (f->op == GUEST_READ && ref_shows(f->ref, r) && f->lo < hi && f->hi > lo) {
             return true;
         }
     }
@@ -408,7 +408,8 @@ static bool range_is_needed(const struct ref_image *s, const struct ref *r, size
         return true;
     }
     bool covered = old->lo >= c->lo && old->hi <= c->hi;
-    if (covered && (c->flags & V_MAYBE) && (old->flags & V_MAYBE) && old->byte == c->byte) {
+    if (covered && (c->flags & V_MAYBE) && (old->flags & V_MAYBE) && old->byte == c->byte &&
+        !(old->flags & ~c->flags & V_ANY)) {
         return false;
     }
     if (covered && !(c->flags & V_MAYBE) && (c->flags & V_DURABLE) && old->end < c->begin) {
@@ -524,6 +525,7 @@ void ref_change(struct ref_image *s, struct ref *r, const struct ref_change *c)
 
 static void page_cut(struct ref_image *s, struct ref *r, struct ref_page *p, uint64_t stamp)
 {
+    uint8_t doubt = r->allocates ? V_MAYBE | V_ANY : V_MAYBE;
     bool lossy = (p->flags & P_LOSSY) && !((p->flags & P_CURRENT) && p->end < r->durable);
     if ((p->flags & P_CURRENT) && !is_durable(r, p->version_flags, p->end)) {
         struct version old = page_current(p);
@@ -532,7 +534,7 @@ static void page_cut(struct ref_image *s, struct ref *r, struct ref_page *p, uin
     }
     for (uint32_t i = p->chain; i; i = s->v[i].next) {
         if (!is_durable(r, s->v[i].flags, s->v[i].end)) {
-            s->v[i].flags |= V_MAYBE;
+            s->v[i].flags |= doubt;
         }
     }
     if (lossy) {
@@ -556,17 +558,17 @@ void ref_cut(struct ref_image *s, struct ref *r)
     }
     for (size_t i = 0; i < r->ranges_len; i++) {
         if (!is_durable(r, r->ranges[i].flags, r->ranges[i].end)) {
-            r->ranges[i].flags |= V_MAYBE;
+            r->ranges[i].flags |= r->allocates ? V_MAYBE | V_ANY : V_MAYBE;
         }
+    }
+    if (r->blank && r->durable <= r->blank_since) {
+        ref_not_blank(r); /* The image itself may not be as it was made. */
     }
 }
 
-void ref_forget(struct ref_image *s, struct ref *r)
+void ref_unlearn(struct ref_image *s, struct ref *r)
 {
-    r->forgotten = ++s->stamp;
-    if (r->pages_len == 0 && r->ranges_len == 0) {
-        return;
-    }
+    r->learnt = false;
     for (size_t i = 0; i <= r->pages_mask && r->pages; i++) {
         if (r->pages[i].flags & P_USED) {
             page_clear(s, &r->pages[i]);
@@ -575,5 +577,13 @@ void ref_forget(struct ref_image *s, struct ref *r)
     }
     r->pages_len = 0;
     r->ranges_len = 0;
-    s->stats.forgets++;
+}
+
+void ref_drop(struct ref_image *s, struct ref *r)
+{
+    r->forgotten = ++s->stamp;
+    ref_not_blank(r);
+    r->zeroed = false;
+    s->stats.forgets += r->pages_len > 0 || r->ranges_len > 0;
+    ref_unlearn(s, r);
 }

@@ -3,10 +3,10 @@
  *
  * Use: `io` and `load` do their requests through these; see guest.h.
  *
- * Invariants: (1) an attempt of a request has one token, the same at begin and end, and tokens grow;
- * (2) what a write shows to the oracles is a copy of the buffer's description, so that a layer that
- * resolves the buffer changes nothing they saw; (3) only what reaches a medium is told, with the node
- * that is the medium from begin to end; (4) nothing is allocated.
+ * Invariants: (1) an attempt of a request has one token, the same at begin and end, and tokens
+ * grow; (2) what a write shows to the oracles is a copy of the buffer's description, so that a
+ * layer that resolves the buffer changes nothing they saw; (3) only what reaches a medium is told,
+ * with the node that is the medium from begin to end; (4) nothing is allocated.
  */
 #include "scenarios/guest.h"
 

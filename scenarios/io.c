@@ -271,8 +271,8 @@ static bool find_port(const struct ioc_ctx *c, const char *name, struct guest_po
     return b != NULL;
 }
 
-/* A session for a node, frontend or block device, with one more reference.  Errors: there is nothing
- * of that name; permissions. */
+/* A session for a node, frontend or block device, with one more reference.  Errors: there is
+ * nothing of that name; permissions. */
 static struct ioc_session *open_session(struct ioc_ctx *c, const char *name, struct error *err)
 {
     struct guest_port port;

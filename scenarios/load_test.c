@@ -149,9 +149,13 @@ int backend_request(struct backend *b, struct io_req *req, const struct backend_
     if (!b->node) {
         return req->op == IO_WRITE_ZEROES ? 0 : -ENOMEDIUM;
     }
-    watch->begin(watch->opaque, b->node);
+    if (watch) {
+        watch->begin(watch->opaque, b->node);
+    }
     int ret = do_request(b, req, err);
-    watch->end(watch->opaque, ret);
+    if (watch) {
+        watch->end(watch->opaque, ret);
+    }
     return ret;
 }
 

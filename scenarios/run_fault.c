@@ -43,8 +43,24 @@ static bool has_active_rule(const struct disk *d)
     return false;
 }
 
+/* Tells when requests have failed that a format may have made by itself. */
+static void tell_trouble(struct run_ctx *ctx)
+{
+    struct host *host = target_sim_host(ctx->target);
+    uint64_t faults = 0;
+    const char *name;
+    for (size_t i = 0; !ctx->posix && (name = host_sim_name(host, i)) != NULL; i++) {
+        faults += disk_stats(host_sim_disk(host, name)).faults;
+    }
+    if (faults != ctx->faults) {
+        ctx->faults = faults;
+        oracles_trouble(&ctx->oracle_set);
+    }
+}
+
 void run_taints_tell(struct run_ctx *ctx)
 {
+    tell_trouble(ctx);
     for (struct run_taint *t = ctx->taints; t; t = t->next) {
         const struct disk *d = host_sim_disk(target_sim_host(ctx->target), t->disk);
         uint64_t faults = d ? disk_stats((struct disk *)(uintptr_t)d).faults : t->faults;

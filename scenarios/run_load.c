@@ -138,7 +138,10 @@ static int port_open(struct layer *layer, const struct run_stmt *s, struct run_l
     const char *name = s->words[2];
     struct node *n = layer ? layer_find_node(layer, name) : NULL;
     struct device *d = layer && !n ? device_find(layer, name) : NULL;
-    struct backend *b = d ? device_backend(d) : layer && !n ? layer_find_backend(layer, name) : NULL;
+    struct backend *b = d ? device_backend(d) : NULL;
+    if (layer && !n && !d) {
+        b = layer_find_backend(layer, name);
+    }
     if (!n && !b) {
         return error_set(err, -ENODEV, "Cannot find device='' nor node-name='%s'", name);
     }

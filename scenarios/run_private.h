@@ -94,6 +94,7 @@ struct run_ctx {
     struct run_async *asyncs;
     struct run_load *loads;
     struct run_taint *taints;
+    uint64_t faults; /* Fired on all disks when last looked at. */
     struct run_event *events; /* Not yet consumed. */
     size_t events_len, events_cap;
     char seed_text[24];
@@ -147,7 +148,7 @@ void run_fail_rules_clear(struct run_ctx *ctx, const struct script_stmt *stmt);
 void run_storage_changed(struct run_ctx *ctx, const char *name);
 /* run_fault.c */
 int run_verb_fault(struct run_ctx *ctx, const struct run_stmt *s, struct error *err);
-/* Before and after every statement. */
+/* Before and after every statement: what faults mean for the reference image. */
 void run_taints_tell(struct run_ctx *ctx);
 void run_taints_free(struct run_ctx *ctx);
 /* A mask of 1 << enum disk_op from "read,write"; NULL: all. */

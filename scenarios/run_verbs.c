@@ -201,8 +201,13 @@ static int verb_image(struct run_ctx *ctx, const struct run_stmt *s, struct erro
         run_stuck(ctx, "image");
         return -EDEADLK;
     }
-    run_storage_changed(ctx, w->name);
-    int ret = w->ret < 0 ? error_set(err, w->ret, "%s", w->err.text) : 0;
+    if (w->ret < 0) {
+        run_storage_changed(ctx, w->name);
+        error_set(err, w->ret, "%s", w->err.text);
+    } else {
+        oracles_image_made(&ctx->oracle_set, w->name, w->format);
+    }
+    int ret = w->ret;
     json_decref(w->options);
     free(w);
     return ret;

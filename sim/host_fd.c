@@ -228,7 +228,8 @@ int host_fdset_remove(struct host *h, int64_t id, int64_t fd, struct error *err)
         return 0;
     }
     if (fd == -1) {
-        return error_set(err, -ENOENT, "File descriptor named 'fdset-id:%" PRId64 "' not found", id);
+        return error_set(err, -ENOENT, "File descriptor named 'fdset-id:%" PRId64 "' not found",
+                         id);
     }
     return error_set(err, -ENOENT,
                      "File descriptor named 'fdset-id:%" PRId64 ", fd:%" PRId64 "' not found", id,

@@ -249,6 +249,7 @@ static int read_config(const struct opts *opts, struct preallocate_config *c, st
         ret = error_set(err, -EINVAL,
                         "prealloc-align parameter of preallocate filter is not aligned to 512");
     }
+    c->align = (uint32_t)c->align; /* QEMU keeps 32 bits of it. */
     return ret;
 }
 

@@ -40,6 +40,10 @@ int qcow2_corrupt(struct qcow2 *q, int64_t offset, int64_t bytes, const char *fm
     va_start(ap, fmt);
     char *text = mem_vprintf(fmt, ap);
     va_end(ap);
+    node_warn(q->node, fatal ? "qcow2: Marking image as corrupt: %s; further corruption events "
+                               "will be suppressed"
+                             : "qcow2: Image is corrupt: %s; further non-fatal corruption events "
+                               "will be suppressed", text);
     emit(q, text, offset, bytes, fatal);
     free(text);
     if (fatal) {
@@ -138,8 +142,9 @@ int overlap_check(struct qcow2 *q, uint32_t except, uint64_t offset, uint64_t by
         "inactive L1 table", "inactive L2 table", "bitmap directory",
     };
     uint32_t check = q->options.overlap & ~except;
+    uint64_t start = cluster_align(q, offset), len = cluster_round_up(q, offset + bytes) - start;
     for (int part = 0; part < META_PARTS; part++) {
-        int hit = check & (1u << part) ? hits(q, part, offset, bytes) : 0;
+        int hit = check & (1u << part) ? hits(q, part, start, len) : 0;
         if (hit > 0) {
             return qcow2_corrupt(q, (int64_t)offset, (int64_t)bytes,
                            "Preventing invalid write on metadata (overlaps with %s)", names[part]);

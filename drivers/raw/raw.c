@@ -80,8 +80,8 @@ static int raw_read(struct node *n, struct io_req *req)
     return io_child(s->file, &below);
 }
 
-/* An image that was probed and found to be nothing else must stay so: a guest could write what makes
- * the next start take it for a format, with a backing file of the guest's choice. */
+/* An image that was probed and found to be nothing else must stay so: a guest could write what
+ * makes the next start take it for a format, with a backing file of the guest's choice. */
 static int guard_head(const struct node *n, const struct io_req *req)
 {
     uint8_t head[PROBE_BYTES];
@@ -302,8 +302,9 @@ static int raw_reopen(struct node *n, const struct node_reopen *r, struct error 
         return ret;
     }
     struct window_change c = { s, next.offset, next.size, next.has_size };
-    txn_add(r->txn, (struct txn_action){
-                        .commit = commit_window, .clean = free, .opaque = mem_copy(&c, sizeof(c)) });
+    txn_add(r->txn, (struct txn_action){ .commit = commit_window,
+                                         .clean = free,
+                                         .opaque = mem_copy(&c, sizeof(c)) });
     return 0;
 }
 

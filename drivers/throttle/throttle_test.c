@@ -42,7 +42,7 @@ static int64_t now_ms(const struct story *s)
     return sim_now_ns(s->w.sim) / NS_PER_MS;
 }
 
-/* A tenth of an operation fits into the bucket: the first goes, the second waits for nine tenths. */
+/* A tenth of an operation fits into the bucket: the first goes, the second waits for the rest. */
 static void requests_wait_and_data_arrives(void **state)
 {
     (void)state;

@@ -52,7 +52,9 @@ void qmp_build_reset(struct qmp_build *b)
     }
     json_decref(b->value);
     b->value = NULL;
-    b->err = ERROR_INIT;
+    if (b->err.code) {
+        b->err = ERROR_INIT;
+    }
 }
 
 void qmp_build_destroy(struct qmp_build *b)
@@ -60,6 +62,11 @@ void qmp_build_destroy(struct qmp_build *b)
     qmp_build_reset(b);
     free(b->frames);
     free(b);
+}
+
+bool qmp_build_has_value(const struct qmp_build *b)
+{
+    return b->value && !b->depth && !b->err.code;
 }
 
 json_t *qmp_build_take(struct qmp_build *b, struct error *err)
@@ -224,6 +231,17 @@ static size_t string_plain(struct qmp_build *b, const char *p, struct strbuf *ou
     return n;
 }
 
+/* Whether it stands for itself: ASCII without escapes. */
+static bool string_is_plain(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '\\' || (unsigned char)text[i] >= 0x80) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The string in a token with its quotes; NULL with b->err set. */
 static json_t *build_string(struct qmp_build *b, const char *text, size_t len)
 {
@@ -232,6 +250,9 @@ static json_t *build_string(struct qmp_build *b, const char *text, size_t len)
     json_t *value = NULL;
 
     CHECK(len >= 2 && *end == *text);
+    if (string_is_plain(p, len - 2)) {
+        return json_stringn_nocheck(p, len - 2);
+    }
     while (p < end) {
         size_t n = *p != '\\'    ? string_plain(b, p, &out)
                    : p[1] == 'u' ? string_unicode(b, p, &out)

@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum qmp_token {
@@ -29,6 +30,9 @@ void qmp_build_reset(struct qmp_build *b);
 /* Takes one token; text: n bytes and a NUL.  The first error is remembered, and what follows is
  * ignored until qmp_build_take or qmp_build_reset. */
 void qmp_build_token(struct qmp_build *b, enum qmp_token type, const char *text, size_t n);
+
+/* The value is complete, and there is no error. */
+bool qmp_build_has_value(const struct qmp_build *b);
 
 /* The value (a new reference), or NULL with err set: the first error, or "premature EOI" when the
  * value is not complete. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* blockdev-add and blockdev-del: the monitor's reference to a node. */
 #include "base/check.h"
+#include "model/blocker.h"
 #include "model/layer_state.h"
 #include "model/qmp/commands.h"
 
@@ -51,6 +52,9 @@ static int blockdev_del(struct layer *l, const json_t *args, json_t **ret, struc
     }
     if (has_backend(l, n)) {
         return error_set(err, -EBUSY, "Node %s is in use", name);
+    }
+    if (blocker_check(n, BLOCK_OP_DRIVE_DEL, err) < 0) {
+        return -EBUSY;
     }
     if (!n->monitor_owned) {
         return error_set(err, -EBUSY, "Node %s is not owned by the monitor", name);

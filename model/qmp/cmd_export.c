@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Block exports, and the NBD server that those of type nbd belong to (QEMU qapi/block-export.json). */
+/* Block exports, and the NBD server that those of type nbd belong to.
+ * (QEMU qapi/block-export.json.) */
 #include "model/export.h"
 
 #include "base/check.h"

@@ -161,7 +161,7 @@ static int list_types(struct layer *l, const json_t *args, json_t **ret, struct 
 }
 
 static const struct schema_member list_types_args[] = {
-    { "implements", &schema_str, MEMBER_OPTIONAL, NULL, "only this type and what inherits from it" },
+    { "implements", &schema_str, MEMBER_OPTIONAL, NULL, "this type and those that inherit it" },
     { "abstract", &schema_bool, MEMBER_OPTIONAL, "off", "those too of which no object can be" },
     { 0 },
 };

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "model/iothread.h"
 #include "model/layer_state.h"
+#include "model/object.h"
 #include "model/qmp/commands.h"
 #include "model/reopen.h"
 
@@ -181,7 +182,7 @@ static int set_iothread(struct layer *l, const json_t *args, json_t **ret, struc
                          n->name);
     }
     if (iothread) {
-        number = sim_iothread_find(l->sim, iothread);
+        number = object_iothread_number(l, iothread);
     }
     return number < 0 ? error_set(err, -ENOENT, "Cannot find iothread %s", iothread)
                       : node_set_iothread(n, (uint32_t)number, err);

@@ -5,9 +5,9 @@
  *   parents -> node            parents -> overlay -backing-> node
  *
  * It cuts in right above the node that is named, below whatever filters stand on it.  The node is
- * drained and flushed before; afterwards it is made read-only, where nobody stands in the way.  What
- * was new for blockdev-snapshot-sync has no user of its own: without a parent that came along from
- * the node it closes again.  (QEMU qapi/block-core.json; behaviour of the installed 7.2.)
+ * drained and flushed before; afterwards it is made read-only, where nobody stands in the way.
+ * What was new for blockdev-snapshot-sync has no user of its own: without a parent that came along
+ * from the node it closes again.  (QEMU qapi/block-core.json; behaviour of the installed 7.2.)
  */
 #include "base/check.h"
 #include "base/mem.h"

@@ -196,8 +196,7 @@ size_t monitor_feed(struct monitor *m, const char *bytes, size_t n)
 {
     size_t i = 0;
     while (i < n && monitor_takes(m)) {
-        qmp_reader_feed(m->reader, bytes + i, 1);
-        i++;
+        i += qmp_reader_feed_one(m->reader, bytes + i, n - i);
     }
     return i;
 }

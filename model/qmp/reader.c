@@ -29,6 +29,7 @@
 enum {
     DEPTH_MAX = 1024,
     TOKENS_MAX = 2 << 20,
+    TOKEN_KEPT = 64 << 10, /* Memory that stays between tokens. */
 };
 static const size_t token_bytes_max = (size_t)64 << 20;
 
@@ -56,6 +57,7 @@ struct qmp_reader {
     struct strbuf token; /* Bytes of the token being read. */
     int braces, brackets;
     size_t tokens, bytes; /* Of the value being read. */
+    uint64_t delivered;   /* Values and errors so far. */
     struct qmp_build *build;
 };
 
@@ -94,20 +96,39 @@ static void reader_fail(struct qmp_reader *r, const struct error *err)
 {
     CHECK(err->code);
     reader_reset(r);
+    r->delivered++;
     r->fn(r->opaque, NULL, err);
 }
 
-/* A value is complete, or an error of the builder has become due. */
-static void reader_deliver(struct qmp_reader *r)
+static void reader_fail_text(struct qmp_reader *r, const char *text)
+{
+    struct error err = ERROR_INIT;
+
+    error_set(&err, -EINVAL, "%s", text);
+    reader_fail(r, &err);
+}
+
+/* The error of the builder has become due. */
+static void reader_fail_build(struct qmp_reader *r)
 {
     struct error err = ERROR_INIT;
     json_t *value = qmp_build_take(r->build, &err);
 
+    CHECK(!value);
+    reader_fail(r, &err);
+}
+
+/* A value is complete, or the builder has an error. */
+static void reader_deliver(struct qmp_reader *r)
+{
+    json_t *value = qmp_build_has_value(r->build) ? qmp_build_take(r->build, NULL) : NULL;
+
     if (!value) {
-        reader_fail(r, &err);
+        reader_fail_build(r);
         return;
     }
     reader_reset(r);
+    r->delivered++;
     r->fn(r->opaque, value, NULL);
     json_decref(value);
 }
@@ -115,19 +136,17 @@ static void reader_deliver(struct qmp_reader *r)
 /* False, with the error reported, when the token of n bytes passes a limit. */
 static bool reader_within_limits(struct qmp_reader *r, enum qmp_token type, size_t n)
 {
-    struct error err = ERROR_INIT;
     bool opens = type == QMP_TOKEN_LBRACE || type == QMP_TOKEN_LBRACKET;
 
     if (r->bytes + n > token_bytes_max) {
-        error_set(&err, -EINVAL, "JSON token size limit exceeded");
+        reader_fail_text(r, "JSON token size limit exceeded");
     } else if (r->tokens + 1 > TOKENS_MAX) {
-        error_set(&err, -EINVAL, "JSON token count limit exceeded");
+        reader_fail_text(r, "JSON token count limit exceeded");
     } else if (opens && r->braces + r->brackets + 1 > DEPTH_MAX) {
-        error_set(&err, -EINVAL, "JSON nesting depth limit exceeded");
+        reader_fail_text(r, "JSON nesting depth limit exceeded");
     } else {
         return true;
     }
-    reader_fail(r, &err);
     return false;
 }
 
@@ -147,17 +166,24 @@ static void reader_token(struct qmp_reader *r, enum qmp_token type, const char *
     }
 }
 
+/* Empties the token; what a large one took is given back. */
+static void lex_clear(struct qmp_reader *r)
+{
+    if (r->token.cap > TOKEN_KEPT) {
+        strbuf_free(&r->token);
+    }
+    r->token.len = 0;
+}
+
 /* The token read so far is complete. */
 static void lex_end(struct qmp_reader *r, enum qmp_token type)
 {
-    char *text = r->token.text;
     size_t n = r->token.len;
 
     CHECK(n > 0);
     r->state = LEX_START;
-    r->token = (struct strbuf){ 0 };
-    reader_token(r, type, text, n);
-    free(text);
+    reader_token(r, type, r->token.text, n);
+    lex_clear(r);
 }
 
 /* The token read so far is not one. */
@@ -170,22 +196,22 @@ static void lex_fail(struct qmp_reader *r)
     free(clean);
     r->state = LEX_START;
     r->recover = true;
-    strbuf_free(&r->token);
-    r->token = (struct strbuf){ 0 };
+    lex_clear(r);
     reader_fail(r, &err);
+}
+
+static void lex_too_long(struct qmp_reader *r)
+{
+    lex_clear(r);
+    r->state = LEX_START;
+    r->recover = true;
+    reader_fail_text(r, "JSON token size limit exceeded");
 }
 
 static void lex_take(struct qmp_reader *r, char c, enum lex_state next)
 {
-    struct error err = ERROR_INIT;
-
     if (r->token.len >= token_bytes_max) {
-        strbuf_free(&r->token);
-        r->token = (struct strbuf){ 0 };
-        r->state = LEX_START;
-        r->recover = true;
-        error_set(&err, -EINVAL, "JSON token size limit exceeded");
-        reader_fail(r, &err);
+        lex_too_long(r);
         return;
     }
     strbuf_putc(&r->token, c);
@@ -348,10 +374,44 @@ static void reader_byte(struct qmp_reader *r, char c)
     }
 }
 
+/* Takes the plain bytes of a string at once; returns how many. */
+static size_t lex_string_run(struct qmp_reader *r, const char *bytes, size_t n)
+{
+    size_t run = 0;
+
+    n = MIN(n, token_bytes_max - r->token.len);
+    while (run < n && bytes[run] != r->quote && bytes[run] != '\\' &&
+           !is_bad_in_string(bytes[run])) {
+        run++;
+    }
+    strbuf_add(&r->token, bytes, run);
+    return run;
+}
+
+size_t qmp_reader_feed_one(struct qmp_reader *r, const char *bytes, size_t n)
+{
+    uint64_t before = r->delivered;
+    size_t i = 0;
+
+    while (i < n && r->delivered == before) {
+        if (r->state == LEX_STRING && r->token.len < token_bytes_max) {
+            i += lex_string_run(r, bytes + i, n - i);
+            if (i == n) {
+                break;
+            }
+        }
+        reader_byte(r, bytes[i++]);
+    }
+    return i;
+}
+
 void qmp_reader_feed(struct qmp_reader *r, const char *bytes, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        reader_byte(r, bytes[i]);
+    while (n > 0) {
+        size_t taken = qmp_reader_feed_one(r, bytes, n);
+
+        bytes += taken;
+        n -= taken;
     }
 }
 

@@ -23,6 +23,9 @@ typedef void qmp_reader_fn(void *opaque, json_t *value, const struct error *err)
 struct qmp_reader *qmp_reader_create(qmp_reader_fn *fn, void *opaque);
 void qmp_reader_destroy(struct qmp_reader *r);
 void qmp_reader_feed(struct qmp_reader *r, const char *bytes, size_t n);
+/* The same up to the byte with which a value or an error is complete (one byte may complete two);
+ * returns how many bytes were taken. */
+size_t qmp_reader_feed_one(struct qmp_reader *r, const char *bytes, size_t n);
 /* The end of input: an unfinished value is an error. */
 void qmp_reader_finish(struct qmp_reader *r);
 
