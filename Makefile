@@ -12,6 +12,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ARGS ?=
 JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(JOBS)
@@ -20,7 +21,7 @@ endif
 # --- Configurations: compiler and flags of each build/CONFIG.
 
 ifeq ($(origin CC),default)
-CC := $(if $(filter clang,$(CONFIG)),clang,gcc)
+CC := $(if $(filter clang fuzz,$(CONFIG)),clang,gcc)
 endif
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Whole-program optimisation for the program; unit tests are linked from the same objects without.
@@ -31,10 +32,12 @@ FLAGS_debug := -O0 -g -DCO_UCONTEXT
 FLAGS_asan := -O1 -g $(SANITIZE)
 FLAGS_cov := -O0 -g --coverage
 FLAGS_canary := -O1 -g -DBLKSIM_CANARY_TIME_LEAK
+FLAGS_fuzz := -O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link
 LINK_asan := $(SANITIZE)
+LINK_fuzz := $(SANITIZE)
 # Workers leave by _exit: ci/gcov_exit.c writes their counters first.
 LINK_cov := --coverage -Wl,--wrap=_exit build/cov/ci/gcov_exit.o
-CONFIGS := release clang debug asan cov canary
+CONFIGS := release clang debug asan cov canary fuzz
 $(if $(filter $(CONFIG),$(CONFIGS)),,$(error CONFIG=$(CONFIG) is none of: $(CONFIGS)))
 
 PACKAGES := jansson sqlite3 libxxhash zlib
@@ -70,7 +73,7 @@ Q := @
 say = @printf '  %-5s %s\n' $(1) '$(2)'
 endif
 
-.PHONY: help all tests run test unit asan clang coverage bench hotpath determinism tidy format \
+.PHONY: help all tests run test unit asan clang coverage bench hotpath determinism fuzz tidy format \
 	compdb install clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
@@ -114,6 +117,14 @@ $(B)/test/%: $(B)/%.o $(LIB) $(EXTRA_OBJS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -fno-lto -o $@ $< $(LIB) $(LINK_$(CONFIG)) -lcmocka $(PKG_LIBS) $(LDLIBS)
+
+$(B)/fuzz_qmp: ci/fuzz_qmp.c $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(COMPILE) -fsanitize=fuzzer -o $@ $< $(LIB) $(PKG_LIBS) $(LDLIBS)
+
+$(B)/fuzz_seed: ci/fuzz_seed.c $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(COMPILE) -o $@ $< $(LIB) $(PKG_LIBS) $(LDLIBS)
 
 build/blksim: build/release/blksim
 	@ln -sf release/blksim $@
@@ -167,6 +178,11 @@ hotpath: all ## Show that a warm request neither allocates nor makes a system ca
 	@mkdir -p build/test
 	$(Q)$(CC) -O1 -shared -fPIC -o build/test/count_malloc.so ci/count_malloc.c
 	@ci/hot_path $(BLKSIM) build/test/count_malloc.so
+
+fuzz: ## Fuzz the QMP reader, dispatcher and option parsers for FUZZ_SECONDS
+	@ci/deps test
+	@$(MAKE) CONFIG=fuzz build/fuzz/fuzz_qmp build/fuzz/fuzz_seed
+	@JOBS=$(JOBS) ci/fuzz build/fuzz $(FUZZ_SECONDS) $(ARGS)
 
 determinism: build/real/ext4.img ## The same trace hashes whatever the host does
 	@ci/deps test

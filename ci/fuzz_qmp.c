@@ -5,7 +5,8 @@
  * with a simulated host, one disk and two nodes:
  *
  *   'q'  bytes of a QMP client           'w'  a command and its key=value words, a line each
- *   'n'  a file name (json:..., prefix:...)    'h'  lines of the human monitor
+ *   'n'  file names (json:..., prefix:...)     'h'  lines of the human monitor
+ *   'c'  words of a command line (-blockdev, -drive...), a line each
  *
  * After each refused command the graph must look as before it, and the graph oracle has nothing to
  * say; at the end the world comes apart without a rest.
@@ -208,6 +209,33 @@ static void door_human(struct fuzz *f, char **lines, size_t n)
     }
 }
 
+struct cmdline {
+    struct fuzz *f;
+    char **words;
+    size_t n;
+    struct error err;
+    bool done;
+};
+
+static void cmdline_run(void *opaque)
+{
+    struct cmdline *c = opaque;
+    layer_command_line(c->f->layer, (int)c->n, c->words, &c->err);
+    c->done = true;
+}
+
+/* What stands before a word that is refused stays: the graph may have changed, but is whole. */
+static void door_cmdline(struct fuzz *f, char **lines, size_t n)
+{
+    struct cmdline c = { .f = f, .words = lines, .n = n, .err = ERROR_INIT };
+    co_create(f->sim, "command line", 0, cmdline_run, &c);
+    settle(f);
+    if (!c.done) {
+        wrong("stuck", "the command line does not end");
+    }
+    look(f, false);
+}
+
 /* ---- A world ---- */
 
 static void on_qemu_io(void *opaque, const char *device, bool frontend, const char *command,
@@ -293,6 +321,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         case 'n':
             door_name(&f, lines, n);
+            break;
+        case 'c':
+            door_cmdline(&f, lines, n);
             break;
         case 'h':
             door_human(&f, lines, n);

@@ -170,6 +170,11 @@ int main(int argc, char **argv)
     static const char *const others[] = {
         "njson:{\"driver\":\"null-co\",\"size\":\"64k\"}\njson:{'driver':'raw','file.driver':"
         "'null-co'}\nblkdebug::d0\nblkverify:d0:d0\nnbd:host:10809\nfile:d0\nnull-co://",
+        "c-blockdev\ndriver=raw,node-name=x,file.driver=file,file.filename=d0\n-drive\n"
+        "if=none,id=d,file=d0,format=raw,cache=none,readonly=on,bps=1000,snapshot=off",
+        "c-object\nthrottle-group,id=tg,x-iops-total=100\n-device\nvirtio-scsi-pci\n-drive\n"
+        "if=none,id=e\n-device\nscsi-hd,drive=e,id=s,werror=stop\n-iothread\nx",
+        "c-blockdev\n{'driver':'null-co','node-name':'j','size':65536}\n-drive\nblkdebug::d0",
         "hhelp\ninfo block -n -v\ninfo block-graph\ninfo blockstats\ninfo version\nhelp info block",
         "hqemu-io n0 \"read 0 512\"\nqemu-io -d x \"a\\\"b\"\ninfo block-jobs\nquit",
         "q{\"exec-oob\": \"yank\", \"arguments\": {\"instances\": []}}{'execute': 'quit'}",

@@ -20,8 +20,8 @@ struct layer;
 json_t *keyval_parse(const char *text, const char *implied, struct error *err);
 
 /* The same in the older dialect, of -drive, -device and -object: keys are not looked into, a word
- * without '=' is "on" (or "off" behind "no"), and of several values of a key the last counts, but of "id",
- * where it is the first.  A new flat object of text. */
+ * without '=' is "on" (or "off" behind "no"), and of several values of a key the last counts, but
+ * of "id", where it is the first.  A new flat object of text. */
 json_t *optstr_parse(struct layer *l, const char *text, const char *implied, struct error *err);
 
 /* -object in words: checked ObjectOptions (model/cmdline_object.c). */

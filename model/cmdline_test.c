@@ -134,11 +134,14 @@ static void test_random(void **state)
 {
     static const char *const options[] = { "-drive", "-blockdev", "-object", "-device" };
     static const char *const pieces[] = {
-        "if=none",  ",",       "file=",   "json:{",  "}",        "driver=",  "null-co", "raw",
-        "file.",    "filename", "backing", "=",       "\"a\":1",  "id=d",     "cache=",  "none",
-        "throttling.", "bps-total", "1",   "[",       "]",        "blkdebug:", ":",      "snapshot=on",
-        "size=",    "1M",      "qom-type", "iothread", "quorum",  "children.0", "\xff",  "x",
-        "node-name=n", "qcow2", ".",       "0",       "stats-intervals.0", "virtio-blk-pci",
+        "if=none",     ",",         "file=",    "json:{",    "}",
+        "driver=",     "null-co",   "raw",      "file.",     "filename",
+        "backing",     "=",         "\"a\":1",  "id=d",      "cache=",
+        "none",        "throttling.", "bps-total", "1",      "[",
+        "]",           "blkdebug:", ":",        "snapshot=on", "size=",
+        "1M",          "qom-type",  "iothread", "quorum",    "children.0",
+        "\xff",        "x",         "node-name=n", "qcow2",  ".",
+        "0",           "stats-intervals.0", "virtio-blk-pci",
     };
     struct fixture f;
     uint64_t x = 88172645463325252ull;

@@ -138,6 +138,7 @@ struct driver_image {
 struct driver_info {
     int64_t cluster_size; /* Bytes; 0: has no clusters. */
     bool dirty;           /* "dirty-flag" */
+    int64_t vm_state_offset; /* Where the state of a machine would lie, in bytes. */
 };
 
 struct blk_driver {

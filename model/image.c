@@ -234,7 +234,7 @@ static int find_format(const struct layer *l, const char *format, const struct b
 int image_create(struct layer *l, const char *format, const char *filename, int64_t size,
                  const json_t *options, struct error *err)
 {
-    const struct blk_driver *drv;
+    const struct blk_driver *drv = NULL;
     struct error why = ERROR_INIT;
     int ret = find_format(l, format, &drv, err);
     if (ret < 0) {

@@ -120,15 +120,6 @@ const struct layer *inspect_layer(const struct node *n)
     return n->layer;
 }
 
-const struct node *inspect_bottom(const struct node *n)
-{
-    const struct child *c;
-    while ((n->drv->traits & DRV_FILTER) && (c = node_filtered(n))) {
-        n = c->node;
-    }
-    return n;
-}
-
 char *inspect_option(const struct node *n, const char *name)
 {
     struct opts o = { .values = n->options, .members = n->drv->options };
@@ -152,6 +143,35 @@ bool inspect_info(const struct node *n, int64_t *cluster_size)
     bool known = node_is_usable(n) && node_info(n, &info) == 0;
     *cluster_size = known ? info.cluster_size : 0;
     return known;
+}
+
+int64_t inspect_vm_state(const struct node *n)
+{
+    struct driver_info info;
+    return node_is_usable(n) && node_info(n, &info) == 0 ? info.vm_state_offset : 0;
+}
+
+char *inspect_specific(const struct node *n)
+{
+    struct strbuf out = { 0 };
+    json_t *data = node_is_usable(n) && n->drv->specific ? n->drv->specific(n) : NULL;
+    const char *name;
+    json_t *value;
+    json_object_foreach(data, name, value) {
+        strbuf_puts(&out, "    ");
+        for (const char *p = name; *p; p++) {
+            strbuf_putc(&out, *p == '-' ? ' ' : *p);
+        }
+        if (json_is_string(value)) {
+            strbuf_printf(&out, ": %s\n", json_string_value(value));
+        } else if (json_is_integer(value)) {
+            strbuf_printf(&out, ": %" JSON_INTEGER_FORMAT "\n", json_integer_value(value));
+        } else {
+            strbuf_printf(&out, ": %s\n", json_is_true(value) ? "true" : "false");
+        }
+    }
+    json_decref(data);
+    return out.text;
 }
 
 bool inspect_is_busy(const struct layer *l)

@@ -80,13 +80,15 @@ void inspect_edge(const struct child *c, struct edge_view *out);
 
 /* The layer that a node belongs to. */
 const struct layer *inspect_layer(const struct node *n);
-/* The node that stores the guest's data unchanged: n itself, or what lies below its filters. */
-const struct node *inspect_bottom(const struct node *n);
 /* The option of a node as in force: JSON text in a new string, NULL when there is none.  "default"
  * when it was not given. */
 char *inspect_option(const struct node *n, const char *name);
 /* Whether n or what it stands for can say how its image is made; cluster_size 0: no clusters. */
 bool inspect_info(const struct node *n, int64_t *cluster_size);
+/* Where the state of a machine would lie in its image, in bytes; and what only its format says, in
+ * lines as QEMU prints them (a new string, NULL: nothing). */
+int64_t inspect_vm_state(const struct node *n);
+char *inspect_specific(const struct node *n);
 /* A command is in progress, or somebody waits for nodes to be at rest: such may hold references. */
 bool inspect_is_busy(const struct layer *l);
 

@@ -651,7 +651,7 @@ static void stacking(struct bench *b)
         }
         snprintf(below, sizeof(below), "t%d", levels);
     }
-    assert_string_equal(err.text, "Block graph is more than 128 levels deep");
+    assert_string_equal(err.text, "Block graph is more than 1024 levels deep");
     assert_int_equal(levels, 127);
     backend_remove(b->blk);
     assert_int_equal(backend_insert(b->blk, layer_find_node(b->layer, below), &err), 0);

@@ -55,7 +55,9 @@ void layer_destroy(struct layer *l)
     CHECK(l->throttle_groups == NULL);
     machine_destroy(l->machine);
     drive_forget_all(l);
-    host_fds_reset(l->host);
+    if (l->host) {
+        host_fds_reset(l->host);
+    }
     free(l);
 }
 

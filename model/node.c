@@ -193,7 +193,7 @@ static int refuse_unused_options(const struct node *n, struct error *err)
     const char *name;
     json_t *value;
     json_object_foreach(n->options, name, value) {
-        bool known = has_option(schema_blockdev_options.members, name) ||
+        bool known = !n->how.by_name || has_option(schema_blockdev_options.members, name) ||
                      has_option(n->drv->options, name);
         if (!known && (strcmp(name, "backing") == 0 || strncmp(name, "backing.", 8) == 0)) {
             return error_set(err, -EINVAL, "Driver doesn't support backing files");

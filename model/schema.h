@@ -64,7 +64,7 @@ struct schema_type {
      * branch at all are not in its enum. */
     const struct schema_member *(*branch)(const struct blk_driver *const *drivers,
                                           const char *value);
-    /* ENUM: values of QEMU's that are not to be had here, and are refused as such; ends with NULL. */
+    /* ENUM: QEMU's values that are not to be had here, and are refused as such; ends with NULL. */
     const char *const *elsewhere;
     /* ENUM whose values are not known until run time: the i-th, NULL after the last. */
     const char *(*value_at)(const struct blk_driver *const *drivers, size_t i);

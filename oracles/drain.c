@@ -269,7 +269,8 @@ static void check_edge(struct drain *d, const struct snapshot *s, const struct s
     if (e->v.quiet != quiet || e->v.covers != covers) {
         struct strbuf name = { 0 };
         snapshot_edge_label(s, &e->v, &name);
-        oracle_fail(d->o, "edge", "edge %s passes on quiet=%d and covered=%d; its ends say %d and %d",
+        oracle_fail(d->o, "edge",
+                    "edge %s passes on quiet=%d and covered=%d; its ends say %d and %d",
                     strbuf_str(&name), e->v.quiet, e->v.covers, quiet, covers);
         strbuf_free(&name);
     }

@@ -249,14 +249,6 @@ void inspect_watch(struct layer *l, const struct graph_watch *watch)
     l->watch = *watch;
 }
 
-const struct node *inspect_bottom(const struct node *n)
-{
-    while (n->is_filter) {
-        n = n->children[0].v.child;
-    }
-    return n;
-}
-
 char *inspect_option(const struct node *n, const char *name)
 {
     if (strcmp(name, "filename") == 0 && n->filename) {

@@ -242,8 +242,8 @@ static void check_counts(struct graph *g, const struct snap_node *n, bool at_res
     uint32_t owed = n->ups + (v->monitor_owned ? 1 : 0) + v->held;
     if (v->refs < owed || (at_rest && v->settled && v->refs != owed)) {
         oracle_fail(g->o, "refs",
-                    "node '%s' has %" PRIu32 " reference(s); %" PRIu32 " parent edge(s)%s%s ask for "
-                    "%" PRIu32,
+                    "node '%s' has %" PRIu32 " reference(s); %" PRIu32 " parent edge(s)%s%s ask "
+                    "for %" PRIu32,
                     v->name, v->refs, n->ups, v->monitor_owned ? " and the monitor" : "",
                     v->held ? " and a change under way" : "", owed);
     }

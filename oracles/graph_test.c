@@ -76,8 +76,8 @@ static void canary_edge_missing_above(void **state)
     w->file.parents_len = 0;
     w->file.refs = 0;
     look(w);
-    expect(w, "edge", "edge dbg -image-> file stands once among the parent's children and not at all among "
-                      "the child's parents");
+    expect(w, "edge", "edge dbg -image-> file stands once among the parent's children and not "
+                      "at all among the child's parents");
 }
 
 static void canary_edge_missing_below(void **state)

@@ -25,7 +25,7 @@ enum guest_op { GUEST_READ, GUEST_WRITE, GUEST_ZERO, GUEST_DISCARD, GUEST_FLUSH,
 /* A request of a guest on a node, in flight from guest_begin to guest_end. */
 struct guest_io {
     enum guest_op op;
-    const struct node *node; /* As the guest addressed it; guest data of inspect_bottom(node). */
+    const struct node *node; /* As the guest addressed it. */
     const struct layer *layer;
     int64_t offset, bytes;
     bool fua;

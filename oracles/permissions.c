@@ -7,8 +7,8 @@
  * With U and S for what all parents of a node use together, and what each of them shares, an edge
  * to a child of the node
  *
- *   cow        uses consistent-read when U does and nothing else; shares at most consistent-read and
- *              write-unchanged, and write and resize only when S has write
+ *   cow        uses consistent-read when U does and nothing else; shares at most consistent-read
+ *              and write-unchanged, and write and resize only when S has write
  *   filtered   uses what U has of consistent-read, write, resize; shares at most S, and
  *              write-unchanged
  *   metadata   uses consistent-read, and write and resize on a node that is not read-only; shares
@@ -16,8 +16,8 @@
  *   data       uses what U has of consistent-read and write; does not share resize, shares at most
  *              S and write-unchanged
  *
- * A driver may use more and share less.  A child opened with force-share may be shared with all, and
- * is read-only.  Further:
+ * A driver may use more and share less.  A child opened with force-share may be shared with all,
+ * and is read-only.  Further:
  *   - no parent uses what another one does not share
  *   - a read-only node has no writer, and is not written
  *   - a node that was written had a user in between that may write
@@ -119,8 +119,9 @@ static void report_conflict(struct permissions *p, const struct snapshot *s,
             snapshot_edge_label(s, a, &user);
             snapshot_edge_label(s, b, &other);
             names(perm, &what);
-            oracle_fail(p->o, "conflict", "node '%s': edge %s uses %s, which edge %s does not share",
-                        n->v.name, strbuf_str(&user), strbuf_str(&what), strbuf_str(&other));
+            oracle_fail(p->o, "conflict",
+                        "node '%s': edge %s uses %s, which edge %s does not share", n->v.name,
+                        strbuf_str(&user), strbuf_str(&what), strbuf_str(&other));
             strbuf_free(&user);
             strbuf_free(&other);
             strbuf_free(&what);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A chain (backend -> overlay -> file, overlay -> base -> file) with the permissions that QEMU gives
- * it; a test breaks one, or writes where nobody may. */
+/* A chain (backend -> overlay -> file, overlay -> base -> file) with the permissions that QEMU
+ * gives it; a test breaks one, or writes where nobody may. */
 #include "oracles/fake_graph.h"
 
 #include <errno.h>
@@ -124,8 +124,8 @@ static void canary_conflict_between_parents(void **state)
     struct world *w = *state;
     fake_edge_roles(NULL, &w->top_file, "root", VIEW_FILTERED, READ | WRITE, ALL);
     look(w);
-    caught(w, "conflict", "node 'f1': edge 'root' of a user outside the graph uses write, which edge "
-                          "'file' of node 'top' does not share");
+    caught(w, "conflict", "node 'f1': edge 'root' of a user outside the graph uses write, which "
+                          "edge 'file' of node 'top' does not share");
 }
 
 static void one_may_use_what_it_does_not_share(void **state)

@@ -98,7 +98,7 @@ static bool flight_place(const struct guest_io *io, struct flight *f)
     f->lo = io->offset;
     f->hi = io->offset + io->bytes;
     if (io->op == GUEST_TRUNCATE) {
-        int64_t now = ref_length(io->layer, io->node);
+        int64_t now = ref_length(io->node);
         f->grows = io->offset > now;
         f->lo = MIN(now, io->offset);
         f->hi = MAX(now, io->offset);
@@ -136,6 +136,7 @@ static void ref_image_begin(void *state, const struct guest_io *io)
     *f = (struct flight){
         .token = io->token,
         .ref = b.ref,
+        .node = io->node,
         .data = io->data,
         .op = io->op,
         .fua = io->fua,
@@ -378,12 +379,13 @@ static void ref_image_trouble(void *state)
 const struct oracle_ops oracle_ref_image = {
     .name = "ref-image",
     .help = "Reads return what was written; a power cut keeps what was flushed.",
-    .blind = "Nodes over null-co and null-aio; files below a format; contents that no guest wrote or "
-             "read yet, of images that were not made in the run; writes through another node over "
-             "the same storage (nothing is known after them); overlays in clusters that were "
+    .blind = "Nodes over null-co and null-aio; files below a format; contents that no guest wrote "
+             "or read yet, of images that were not made in the run; writes through another node "
+             "over the same storage (nothing is known after them); overlays in clusters that were "
              "touched before what lies below them changed; jobs that move data between nodes; "
              "after a power cut, what was written since the last flush to formats of clusters, and "
-             "pages written more often than history is kept for; units of less than 512 bytes torn.",
+             "pages written more often than history is kept for; units of less than 512 bytes "
+             "torn.",
     .create = ref_image_create,
     .destroy = ref_image_destroy,
     .guest_begin = ref_image_begin,

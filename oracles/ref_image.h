@@ -16,11 +16,11 @@
  * discarded).  Where no definite version ended before rb, what the reference below shows may stand,
  * if the node is known to have nothing of its own there; else contents that nobody knows.
  *
- * Overlays.  A node with a backing file has a reference of its own, which points to that of the node
- * below.  Its image is blank when it was made in this run and all that was written to it was seen: a
- * place without a version then shows what lies below, and zero at the end of the chain.  Clusters
- * that were touched may hold a copy of it.  So when what lies below becomes another, places in them
- * without a version are unknown (mixed), and what was learnt there is forgotten.
+ * Overlays.  A node with a backing file has a reference of its own, which points to that of the
+ * node below.  Its image is blank when it was made in this run and all that was written to it was
+ * seen: a place without a version then shows what lies below, and zero at the end of the chain.
+ * Clusters that were touched may hold a copy of it.  So when what lies below becomes another,
+ * places in them without a version are unknown (mixed), and what was learnt there is forgotten.
  */
 #ifndef ORACLES_REF_IMAGE_H
 #define ORACLES_REF_IMAGE_H
@@ -149,6 +149,7 @@ struct ref {
 struct flight {
     uint64_t token;
     struct ref *ref;
+    const struct node *node; /* As the guest addressed it. */
     int64_t lo, hi; /* Bytes touched. */
     uint64_t begin;
     const struct iobuf *data;
@@ -183,7 +184,7 @@ struct ref_image_stats {
     uint64_t pages_fast, pages_slow; /* Pages of reads that were compared. */
     uint64_t units_verified;         /* Units that could have been found wrong... */
     uint64_t units_unknown;          /* ...and those about which nothing was known. */
-    uint64_t units_below;            /* Of the former, those that come from below, or from nowhere. */
+    uint64_t units_below;            /* Of the former, those that lie below, or nowhere. */
     uint64_t pages_lossy_cut;        /* Unknown after a power cut: too many versions. */
     uint64_t pages_merged;           /* Too many versions: joined, in doubt unknown. */
     uint64_t pages_unkept;           /* Bytes not kept: too many of them. */
@@ -215,7 +216,7 @@ struct ref_image {
     size_t cand_len, cand_cap;
     uint32_t *live; /* Those of cand that a read may see at a place. */
     size_t live_len, live_cap;
-    const struct ref **levels; /* The references that a read sees, from the top down; NULL: zeroes. */
+    const struct ref **levels; /* What a read sees, from the top down; NULL: zeroes. */
     size_t levels_len, levels_cap;
     struct ref_made *made;
     size_t made_len;
@@ -238,7 +239,7 @@ void ref_unbind_all(struct ref_image *s);
 /* Brings ref->aliases up to date. */
 void ref_find_aliases(struct ref_image *s, struct ref *r);
 /* Length of the node that stores n's data; 0 when unknown. */
-int64_t ref_length(const struct layer *l, const struct node *n);
+int64_t ref_length(const struct node *n);
 bool ref_has_file(const struct ref *r, const char *filename);
 void ref_destroy(struct ref_image *s, struct ref *r);
 

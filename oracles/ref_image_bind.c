@@ -5,9 +5,9 @@
  *
  * A reference belongs to the node that stores the guest's data (filters share it) and is found
  * again by its key: the node's name and driver, where its data lies (offset, size) and the files
- * below, its backing file's excepted.  So it outlives the node, the layer and a power cut, and a node
- * that gets other storage gets another reference.  An image that is opened again under another name
- * keeps its reference, when no node has the old name.
+ * below, its backing file's excepted.  So it outlives the node, the layer and a power cut, and a
+ * node that gets other storage gets another reference.  An image that is opened again under another
+ * name keeps its reference, when no node has the old name.
  *
  * What a node with a backing file shows is its own reference over that of the backing file.
  *
@@ -22,11 +22,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-int64_t ref_length(const struct layer *l, const struct node *n)
+/* The node that stores what n shows: whoever has a filtered child shows the same as it does. */
+static const struct node *bottom_of(const struct node *n)
+{
+    for (const struct child *c = inspect_first_child(n); c;) {
+        struct edge_view e;
+        inspect_edge(c, &e);
+        if (e.roles & VIEW_FILTERED) {
+            n = e.child;
+            c = inspect_first_child(n);
+        } else {
+            c = inspect_next_child(c);
+        }
+    }
+    return n;
+}
+
+int64_t ref_length(const struct node *n)
 {
     struct node_view v;
-    (void)l;
-    inspect_view(inspect_bottom(n), &v);
+    inspect_view(bottom_of(n), &v);
     return MAX(v.length, 0);
 }
 
@@ -298,7 +313,7 @@ static const struct node *backing_of(const struct node *bottom)
     for (const struct child *c = inspect_first_child(bottom); c; c = inspect_next_child(c)) {
         inspect_edge(c, &e);
         if (e.roles & VIEW_COW) {
-            return inspect_bottom(e.child);
+            return bottom_of(e.child);
         }
     }
     return NULL;
@@ -366,7 +381,7 @@ struct ref_binding ref_bind(struct ref_image *s, const struct layer *l, const st
             return s->bind[i];
         }
     }
-    const struct node *bottom = inspect_bottom(n);
+    const struct node *bottom = bottom_of(n);
     struct ref_binding b = { .node = n, .ref = ref_of_chain(s, l, bottom) };
     CHECK(b.ref != NULL);
     if (n != bottom) { /* A filter may write more than its filtered child: blkverify. */
@@ -387,7 +402,7 @@ struct ref_binding ref_bind(struct ref_image *s, const struct layer *l, const st
 /* The image of a format was opened: it may have written to its file by itself. */
 static void forget_storage(struct ref_image *s, const struct node *file)
 {
-    char *name = option_of(inspect_bottom(file), "filename");
+    char *name = option_of(bottom_of(file), "filename");
     for (size_t i = 0; i < s->refs_len && name; i++) {
         struct ref *r = s->refs[i];
         bool found = false;

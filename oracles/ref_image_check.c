@@ -8,8 +8,8 @@
  *  1. A part of a unit over which no candidate begins or ends must match one candidate as a whole.
  *  2. A read teaches only what is settled: no write to the page was in flight while it ran.
  *  3. After a failure the contents are taken as they are, so that one fault is reported once.
- *  4. Where the node has nothing, the references below are asked, level by level; what a read teaches
- *     goes to the first level that says anything, else to the last one.
+ *  4. Where the node has nothing, the references below are asked, level by level; what a read
+ *     teaches goes to the first level that says anything, else to the last one.
  */
 #include "base/check.h"
 #include "base/mem.h"
@@ -251,8 +251,8 @@ static void live_add(struct ref_image *s, size_t i)
     s->live[s->live_len++] = (uint32_t)i;
 }
 
-/* Puts the candidates that the read may see at `at` into s->live.  False: something that nobody knows
- * may stand there as well.  *level: which one says it. */
+/* Puts the candidates that the read may see at `at` into s->live.  False: something that nobody
+ * knows may stand there as well.  *level: which one says it. */
 static bool find_live(struct ref_image *s, const struct flight *f, int64_t at, uint32_t *level)
 {
     bool known = true;
@@ -294,12 +294,15 @@ static void describe(struct strbuf *out, const struct candidate *c, uint8_t byte
     }
 }
 
-/* No candidate of s->live matches got[0, n) at `at`: names the first byte that even the best one misses. */
+/* No candidate of s->live matches got[0, n) at `at`: names the first byte that even the best one
+ * misses. */
 static void report(struct ref_image *s, const struct flight *f, int64_t at, const uint8_t *got,
                    size_t n)
 {
     uint8_t want[REF_UNIT];
     size_t best = 0;
+    struct node_view node;
+    inspect_view(f->node, &node);
     for (int pass = 0; pass < 2; pass++) {
         struct strbuf expected = { 0 };
         int named = 0;
@@ -324,7 +327,7 @@ static void report(struct ref_image *s, const struct flight *f, int64_t at, cons
             int64_t byte = at + (int64_t)best;
             oracle_fail(s->o, "read",
                         "node %s: sector %" PRId64 " (byte %" PRId64 ") is 0x%02x, expected %s%s%s",
-                        f->ref->name, byte / REF_UNIT, byte, got[best], strbuf_str(&expected),
+                        node.name, byte / REF_UNIT, byte, got[best], strbuf_str(&expected),
                         named > EXPECTED_MAX ? " or other" : "",
                         torn ? "; no one of them accounts for the whole sector" : "");
         }

@@ -8,8 +8,8 @@
  *  1. A reference is blank only while every change of its image was seen as a request of a guest.
  *  2. Clusters in which such a request began, or a read that copies, are touched; in all others the
  *     image has nothing.
- *  3. Whenever what lies below becomes another (another reference, or a change of its contents), all
- *     above are mixed, and what they have learnt from below is forgotten.
+ *  3. Whenever what lies below becomes another (another reference, or a change of its contents),
+ *     all above are mixed, and what they have learnt from below is forgotten.
  */
 #include "base/check.h"
 #include "base/mem.h"

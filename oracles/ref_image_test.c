@@ -34,7 +34,7 @@ static int set_up(void **state)
     fake_node(&w->layer, &w->file);
     fake_node(&w->layer, &w->hd0);
     fake_node(&w->layer, &w->dbg);
-    fake_edge(&w->hd0, &w->file, "file", 0, 15);
+    fake_edge_roles(&w->hd0, &w->file, "file", VIEW_DATA | VIEW_PRIMARY, 0, 15);
     fake_edge(&w->dbg, &w->hd0, "image", 0, 15);
     w->oracle = fake_oracle(&oracle_ref_image, w->sim, &w->verdict);
     w->oracle.state = oracle_ref_image.create(&w->oracle);

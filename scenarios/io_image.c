@@ -191,7 +191,14 @@ int ioc_cmd_info(struct ioc_ctx *c, int argc, char **argv)
     }
     ioc_print(c, "cluster size: ");
     ioc_format_size(&c->call->output, cluster_size);
-    ioc_print(c, "\nvm state offset: 0 bytes\n");
+    ioc_print(c, "\nvm state offset: ");
+    ioc_format_size(&c->call->output, inspect_vm_state(n));
+    ioc_print(c, "\n");
+    char *specific = inspect_specific(n);
+    if (specific) {
+        ioc_print(c, "Format specific information:\n%s", specific);
+    }
+    free(specific);
     return 0;
 }
 

@@ -136,7 +136,6 @@ static void test_what_is_for_later_says_so(void **state)
 {
     (void)state;
     body("explore crash at=write", "2:1", "'explore' is known but not available in this version");
-    body("args -drive file=x", "2:1", "'args' is known but not available in this version");
     body("partition l0", "2:1", "'partition' is known but not available in this version");
     body("heal l0", "2:1", "'heal' is known but not available in this version");
     body("x\n    job j status=ready", "3:5", "'job' is known but not available in this version");
@@ -173,7 +172,7 @@ static void test_words(void **state)
 static void test_mistyped_words_get_a_suggestion(void **state)
 {
     (void)state;
-    body("fualt d0 error", "2:7", "'d0' is not KEY=VALUE, and 'fualt' is no verb; verbs: qmp, io, "
+    body("fualt d0 error", "2:7", "'d0' is not KEY=VALUE, and 'fualt' is no verb; verbs: args, qmp, io, "
                                   "disk, image, load, fault, power, run, wait, clock, iothread, "
                                   "export; did you mean 'fault'?");
     body("no!verb", "2:1", "'no!verb' is neither a verb nor a QMP command; verbs: ");
@@ -184,7 +183,7 @@ static void test_mistyped_words_get_a_suggestion(void **state)
                                                  "nvme, ssd, hdd, rdma, tcp; did you mean 'nvme'?");
     body("x\n    evnt STOP", "3:5", "unknown expectation 'evnt'; valid: ok, error, return, output, "
                                     "event, no-event, data, node, graph; did you mean 'event'?");
-    body("@asinc(a) x", "2:1", "unknown property '@asinc'; valid: @async, @fail, @model-only, "
+    body("@asinc(a) x", "2:1", "unknown property '@asinc'; valid: @async, @fail, @fd, @model-only, "
                                "@real-only, @id; did you mean '@async'?");
     body("@model-only(disk-falt) x", "2:1", "valid: disk-fault, virtual-time, crash, exploration, "
                                             "introspection; did you mean 'disk-fault'?");
@@ -263,7 +262,11 @@ static void test_world_verbs(void **state)
     body("disk d0 size:=1", "2:9", "'size' takes no JSON; write size=VALUE");
     body("disk d0 size=9999E", "2:9", "is not a size: it is over 2^63-1");
     body("image raw a.img", "2:1", "SIZE is missing; usage: image raw|qcow2 NAME SIZE");
-    body("image raw a.img 64M 1", "2:21", "unexpected '1'; usage: image");
+    body("image raw a.img 64M 1", "2:21", "'1' is not KEY=VALUE; usage: image");
+    body("args", "2:1", "-OPTION is missing; usage: args -OPTION VALUE ...");
+    body("image raw a 1M\nx\nargs -drive a", "4:1",
+         "args stands before all that uses the block layer, and so before 'x' in line 3");
+    body("args -drive a\nhost posix", "3:1", "'host' is a header: it stands before the statements");
     body("load w n rw=read", "2:1", "load needs one of count= and runtime=");
     body("load w n rw=read count=1 runtime=1s", "2:1", "load needs one of count= and runtime=");
     body("load w n count=1", "2:1", "load needs rw=; usage: load");
@@ -305,6 +308,9 @@ static void test_properties(void **state)
     body("@async(a) @async(b) x", "2:11", "@async is given twice");
     body("@async(a) x\n@async(a) x", "3:1", "the tag 'a' is taken, in line 2");
     body("@fail(nth=0) x", "2:7", "nth: '0' is not a whole number of 1 or more");
+    body("@fd() x", "2:1", "FILE is missing; usage: @fd(FILE [ro|rw])");
+    body("@fd(a.img wo) x", "2:11", "'wo' is not valid here; valid: ro, rw");
+    body("@fd(a.img) io n read 0 1", "2:1", "@fd is not for this statement");
     body("@fail(x) x", "2:7", "'x' is not KEY=VALUE; usage: @fail(KEY=VALUE...)");
     body("@model-only x", "2:1", "@model-only takes a reason; valid: disk-fault");
     body("@real-only(x) x", "2:1", "@real-only takes nothing in ( )");
@@ -321,7 +327,6 @@ static void test_expectations(void **state)
     body("x => return {} 1", "2:16", "unexpected '1'; usage: return JSON");
     body("x => return \"/(/\"", "2:13", "bad regular expression");
     body("io n read 0 1 => return {}", "2:18", "'return' is not for this statement");
-    body("x => output \"a\"", "2:6", "'output' is not for this statement");
     body("io n read 0 1 => error GenericError", "2:24", "only a QMP command has an error class");
     body("x => error \"a\" \"b\"", "2:16", "unexpected 'b'; usage: error");
     body("x => error GenericError text", "2:25", "'text' is written \"text\" or /re/");

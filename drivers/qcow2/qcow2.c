@@ -210,19 +210,24 @@ static int qcow2_info(const struct node *n, struct driver_info *info)
     const struct qcow2 *q = node_state(n);
     info->cluster_size = q->cluster_size;
     info->dirty = q->incompatible & INCOMPAT_DIRTY;
+    uint32_t bits = q->cluster_bits + l2_bits(q); /* Behind what L1 entries of the guest cover. */
+    info->vm_state_offset = (int64_t)((q->size + (UINT64_C(1) << bits) - 1) >> bits << bits);
     return 0;
 }
 
+/* In the order in which QEMU prints them. */
 static json_t *qcow2_specific(const struct node *n)
 {
     const struct qcow2 *q = node_state(n);
-    json_t *data = json_pack("{s:s, s:s, s:i}", "compat", q->version < 3 ? "0.10" : "1.1",
-                             "compression-type", q->compression_type ? "zstd" : "zlib",
-                             "refcount-bits", 1 << q->refcount_order);
+    json_t *data = json_pack("{s:s, s:s}", "compat", q->version < 3 ? "0.10" : "1.1",
+                             "compression-type", q->compression_type ? "zstd" : "zlib");
     CHECK(data != NULL);
     if (q->version >= 3) {
         json_object_set_new(data, "lazy-refcounts",
                             json_boolean(q->compatible & COMPAT_LAZY_REFCOUNTS));
+    }
+    json_object_set_new(data, "refcount-bits", json_integer(1 << q->refcount_order));
+    if (q->version >= 3) {
         json_object_set_new(data, "corrupt", json_boolean(q->incompatible & INCOMPAT_CORRUPT));
         json_object_set_new(data, "extended-l2",
                             json_boolean(q->incompatible & INCOMPAT_EXTENDED_L2));

@@ -203,7 +203,7 @@ static int cover_backing(struct qcow2 *q, int64_t old, int64_t length)
 {
     const struct child *backing = q->node ? node_backing(q->node) : NULL;
     int64_t start = (int64_t)cluster_round_up(q, (uint64_t)old);
-    int64_t end = backing ? MIN(length, io_length(backing->node)) : 0;
+    int64_t end = backing && io_length(backing->node) > old ? length : 0;
     if (start >= end) {
         return 0;
     }

@@ -203,7 +203,8 @@ static void warn_probed(struct node *n, const struct raw_state *s)
 static int raw_open(struct node *n, const struct opts *opts, struct error *err)
 {
     struct raw_state *s = node_state(n);
-    bool window = opts_given(opts, "size") || (opts_given(opts, "offset") && opts_int(opts, "offset") != 0);
+    bool window = opts_given(opts, "size") ||
+                  (opts_given(opts, "offset") && opts_int(opts, "offset") != 0);
     int ret = node_open_child(n, opts, window ? window_of_file : whole_file, &s->file, err);
     if (ret < 0) {
         return ret;
