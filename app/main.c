@@ -3,10 +3,13 @@
 #include "app/app.h"
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { HEAP_STEP = 1 << 20, HEAP_KEPT = 64 << 20 };
 
 static const char *const *command_names(void)
 {
@@ -47,6 +50,10 @@ static int run_command(struct app *app, const struct command *c, int argc, char 
 int main(int argc, char **argv)
 {
     struct app app = { .program = argc > 0 && strchr(argv[0], '/') ? argv[0] : "blksim" };
+    /* Many small things come and go: memory stays, and what is free is not sorted again and again. */
+    mallopt(M_MXFAST, 0);
+    mallopt(M_TOP_PAD, HEAP_STEP);
+    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
     signal(SIGXFSZ, SIG_IGN); /* A limit on file sizes is an error of write, as a full disk is. */
     if (argc < 2) {
         char help[] = "help";

@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "model/blocker.h"
 #include "model/device_private.h"
 #include "model/machine.h"
 #include "model/object.h"
@@ -242,6 +243,21 @@ static int take_perm(struct device *d, const struct device_conf *conf, struct er
     return backend_set_perm(d->backend, perm, err);
 }
 
+/* Requests behind a controller, and those of a disk with an iothread, bypass the main loop: not on a
+ * node where others have blocked that. */
+static int check_dataplane(const struct device *d, struct error *err)
+{
+    const struct node *n = backend_node(d->backend);
+    if (!n || !(d->controller || d->iothread)) {
+        return 0;
+    }
+    int ret = blocker_check(n, BLOCK_OP_DATAPLANE, err);
+    if (ret < 0 && !d->controller) {
+        error_prefix(err, "cannot start virtio-blk dataplane: ");
+    }
+    return ret;
+}
+
 /* [io] To the iothread of the device, which behind a controller is the controller's.  A virtio disk
  * that cannot have its node makes its requests in the main loop, if the node is there. */
 static int move_drive(struct device *d, struct error *err)
@@ -260,8 +276,9 @@ static int realize_drive(struct device *d, const struct device_conf *conf, struc
     struct backend *b = d->backend;
     int ret = check_drive(d, err);
     ret = ret < 0 ? ret : check_block_sizes(d, conf, err);
-    ret = ret < 0 ? ret : move_drive(d, err);
     ret = ret < 0 ? ret : take_perm(d, conf, err);
+    ret = ret < 0 ? ret : check_dataplane(d, err);
+    ret = ret < 0 ? ret : move_drive(d, err);
     if (ret < 0) {
         return ret;
     }

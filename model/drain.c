@@ -49,9 +49,7 @@ static void add_quiesce(struct node *n, bool more, struct edge_walk *w)
     if (was == (n->quiesce > 0)) {
         return;
     }
-    if (was) {
-        tell(n->layer, n, DRAIN_RELEASED, false);
-    }
+    tell(n->layer, n, was ? DRAIN_RELEASED : DRAIN_QUIET, false);
     if (n->open && n->drv->drain) {
         n->drv->drain(n, !was);
     }

@@ -147,6 +147,7 @@ struct blk_driver {
     uint32_t traits;                     /* enum driver_traits */
     size_t state_size;                   /* Zeroed before open; node_state(). */
     const struct schema_member *options; /* Run-time options, children included. */
+    const char *const *features;         /* Of these, as the schema shows it; NULL: none. */
     const struct child_desc *children;   /* NULL: none. */
 
     /* [io] Opens children with node_open_child, reads options, sets up state.  On failure it has

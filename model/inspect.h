@@ -95,9 +95,10 @@ bool inspect_is_busy(const struct layer *l);
 /* --- What happens, told as it happens --- */
 
 enum drain_what {
-    DRAIN_ASKED,    /* A section opens: from now on nothing new starts. */
+    DRAIN_ASKED,    /* A section opens. */
+    DRAIN_QUIET,    /* Of a node: the first section reaches it; from now on nothing new starts. */
     DRAIN_IN_FORCE, /* What was in flight has ended. */
-    DRAIN_OVER,     /* It closes. */
+    DRAIN_OVER,     /* The section closes. */
     DRAIN_RELEASED, /* Of a node: no section reaches it any more. */
 };
 

@@ -20,6 +20,7 @@ struct layer *layer_create(struct sim *s, struct host *h, const struct blk_drive
     l->sim = s;
     l->host = h;
     l->drivers = drivers;
+    qmp_index_fill(&l->commands);
     l->machine = machine_create(l);
     return l;
 }

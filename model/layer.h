@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "model/backend.h"
 #include "model/device.h"
+#include "model/qmp/writer.h"
 #include "model/schema.h"
 #include "sim/host.h"
 #include "sim/sim.h"
@@ -34,6 +35,9 @@ void layer_release_guests(struct layer *l);
 int layer_make_image(struct sim *s, struct host *h, const struct blk_driver *const *drivers,
                      const char *format, const char *filename, int64_t size,
                      const json_t *options, struct error *err);
+
+/* [io] The same for a request that is a value already. */
+json_t *layer_qmp(struct layer *l, const json_t *request);
 
 /* Where events go: the callback gets {"event": NAME, "data": {...}, "timestamp": {...}} borrowed.
  * The timestamp is virtual time. */

@@ -39,6 +39,7 @@ struct layer {
     struct co_mutex qmp;                     /* One command at a time (model/qmp/command.c). */
     struct qmp_session *session;             /* Whose command runs; NULL: none. */
     struct qmp_session text_session;         /* Of layer_qmp_text. */
+    struct qmp_index commands;               /* By name. */
     struct layer_hooks hooks;
     struct event_limit *event_limits;        /* Of events that were told within a second. */
     void (*event)(void *opaque, const json_t *event);

@@ -182,18 +182,16 @@ static struct child *parent_from(const struct node *n, struct child *c)
 
 struct child *first_parent(const struct node *n)
 {
-    struct child *c = parent_from(n, n->parents);
-    return c ? c : n->change && n->change->arrivals ? n->change->arrivals->c : NULL;
+    return n->change && n->change->arrivals ? n->change->arrivals->c : parent_from(n, n->parents);
 }
 
 struct child *next_parent(const struct node *n, const struct child *c)
 {
-    if (c->node != n) {
-        const struct edge_change *next = c->change->next_arrival;
-        return next ? next->c : NULL;
+    if (c->node == n) {
+        return parent_from(n, c->next_parent);
     }
-    struct child *next = parent_from(n, c->next_parent);
-    return next ? next : n->change && n->change->arrivals ? n->change->arrivals->c : NULL;
+    const struct edge_change *next = c->change->next_arrival;
+    return next ? next->c : parent_from(n, n->parents);
 }
 
 static struct child *child_from(struct child *c)

@@ -68,7 +68,8 @@ static inline uint32_t node_height(const struct node *n)
     return n->change ? n->change->height : n->height;
 }
 
-/* The edges that would lead to a node: for (c = first_parent(n); c; c = next_parent(n, c)). */
+/* The edges that would lead to a node, the newest first, as they will stand in its list:
+ * for (c = first_parent(n); c; c = next_parent(n, c)). */
 struct child *first_parent(const struct node *n);
 struct child *next_parent(const struct node *n, const struct child *c);
 /* The edges that a node would have, those of before first. */

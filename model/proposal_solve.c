@@ -258,6 +258,7 @@ static int check_node(const struct node *n, struct perm_pair cum, struct error *
     return 0;
 }
 
+/* What n asks of its children.  q NULL: nobody is to be looked at because of it. */
 static int solve_node(struct proposal *p, struct queue *q, struct node *n, struct error *err)
 {
     struct perm_pair cum;
@@ -268,7 +269,7 @@ static int solve_node(struct proposal *p, struct queue *q, struct node *n, struc
     if (ret < 0) {
         return ret;
     }
-    n->change->cumulative = cum;
+    proposal_node(p, n)->cumulative = cum;
     const struct driver_graph *g = n->drv->graph;
     for (struct child *c = first_child(n); c; c = next_child(n, c)) {
         struct perm_pair perm, old = edge_perm(c);
@@ -278,10 +279,56 @@ static int solve_node(struct proposal *p, struct queue *q, struct node *n, struc
         }
         if (perm.used != old.used || perm.shared != old.shared) {
             proposal_edge(p, c)->perm = perm;
-            queue_push(p, q, edge_target(c));
+            if (q) {
+                queue_push(p, q, edge_target(c));
+            }
         }
     }
     return 0;
+}
+
+/* Puts root and all below it on the list, each behind all that it leads to; of the children the
+ * newest and what is below it come first. */
+static void walk_down(struct node_walk *order, struct node *root, uint64_t open, uint64_t done)
+{
+    struct node_walk stack = { 0 };
+    walk_push(&stack, root);
+    while (stack.len > 0) {
+        struct node *n = stack.at[stack.len - 1];
+        if (n->mark == open) {
+            n->mark = done;
+            walk_push(order, n);
+        }
+        if (n->mark == done) {
+            stack.len--;
+            continue;
+        }
+        n->mark = open;
+        for (struct child *c = first_child(n); c; c = next_child(n, c)) {
+            if (edge_target(c)->mark != done) {
+                walk_push(&stack, edge_target(c));
+            }
+        }
+    }
+    free(stack.at);
+}
+
+/* Several nodes may be at odds: QEMU tells of that which its own walk, over all that lies below, meets
+ * first.  Only a proposal that fails pays for it. */
+static int tell_conflict(struct proposal *p, struct error *err)
+{
+    uint64_t open = ++p->layer->marks, done = ++p->layer->marks;
+    struct node_walk order = { 0 };
+    for (const struct node_change *n = p->nodes; n; n = n->next) {
+        walk_down(&order, n->node, open, done);
+    }
+    int ret = 0;
+    for (size_t i = order.len; i > 0 && ret == 0; i--) {
+        ret = solve_node(p, NULL, order.at[i - 1], err);
+    }
+    CHECK(ret < 0);
+    free(order.at);
+    return ret;
 }
 
 static int solve_permissions(struct proposal *p, struct error *err)
@@ -295,10 +342,10 @@ static int solve_permissions(struct proposal *p, struct error *err)
         struct node *n = queue_pop(&q);
         n->change->processed = true;
         walk_push(&p->solved, n);
-        ret = solve_node(p, &q, n, err);
+        ret = solve_node(p, &q, n, NULL);
     }
     free(q.heap.at);
-    return ret;
+    return ret < 0 && err ? tell_conflict(p, err) : ret;
 }
 
 int proposal_solve(struct proposal *p, struct error *err)

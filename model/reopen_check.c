@@ -270,6 +270,14 @@ static int cannot_change(const char *name, struct error *err)
     return error_set(err, -EINVAL, "Cannot change the option '%s'", name);
 }
 
+static int cannot_change_inline(const char *name, struct error *err)
+{
+    char *dotted = mem_printf("%s.driver", name);
+    cannot_change(dotted, err);
+    free(dotted);
+    return -EINVAL;
+}
+
 /* Of a child that is not "file" or "backing", or of one with options inline. */
 static int check_child_given(const struct reopen_entry *e, const char *name, const json_t *value,
                              struct error *err)
@@ -280,10 +288,7 @@ static int check_child_given(const struct reopen_entry *e, const char *name, con
         if (c && c->node->inherits == e->n) {
             return 0;
         }
-        char *dotted = mem_printf("%s.driver", name);
-        cannot_change(dotted, err);
-        free(dotted);
-        return -EINVAL;
+        return cannot_change_inline(name, err);
     }
     const char *ref = json_string_value(value);
     bool same = c && ref && strcmp(ref, c->node->name) == 0;
@@ -330,6 +335,9 @@ int reopen_check_given(const struct reopen_entry *e, struct error *err)
         if ((m->flags & MEMBER_FINAL) && json_object_get(e->options, m->name)) {
             return cannot_change(m->name, err);
         }
+    }
+    if (e->mixed) {
+        return cannot_change_inline(e->mixed, err);
     }
     json_object_foreach(e->given, name, value) {
         const struct schema_member *m = find_member(e->n, name);

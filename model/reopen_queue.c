@@ -46,6 +46,7 @@ void reopen_queue_free(struct reopen_queue *q)
         next = e->next;
         json_decref(e->given);
         json_decref(e->options);
+        free(e->mixed);
         free(e);
     }
     reopen_queue_init(q);
@@ -86,9 +87,29 @@ static void merge(json_t *to, const json_t *from)
             json_object_size(value) > 0) {
             json_object_update(old, value);
         } else {
-            json_object_set_new(to, name, json_deep_copy(value));
+            json_object_set_new(to, name, json_is_object(value) || json_is_array(value)
+                                              ? json_deep_copy(value)
+                                              : json_incref(value));
         }
     }
+}
+
+/* What a node is given goes over what it was given before in the same command; but inline options do
+ * not replace the name of a child: the name counts, and both together are refused. */
+static void give(struct reopen_entry *e, json_t *options)
+{
+    const char *name;
+    json_t *value;
+    void *next;
+    json_object_foreach_safe(options, next, name, value) {
+        const json_t *old = json_object_get(e->given, name);
+        if (old && !json_is_object(old) && json_is_object(value)) {
+            free(e->mixed);
+            e->mixed = mem_strdup(name);
+            json_object_del(options, name);
+        }
+    }
+    merge(e->given, options);
 }
 
 static void merge_options(struct reopen_entry *e)
@@ -219,7 +240,7 @@ void reopen_queue_add(struct reopen_queue *q, struct node *n, const json_t *opti
         struct visit visit = v.at[--v.len];
         struct reopen_entry *e = get_entry(q, visit.n);
         e->keep |= visit.keep;
-        merge(e->given, visit.options);
+        give(e, visit.options);
         json_decref(visit.options);
         merge_options(e);
         resolve_flags(e, visit.parent ? reopen_queue_find(q, visit.parent) : NULL, visit.roles);

@@ -38,10 +38,11 @@ struct schema_type;
 enum schema_member_flags {
     MEMBER_OPTIONAL = 1 << 0,
     MEMBER_MUTABLE = 1 << 1, /* Driver options: may change in blockdev-reopen. */
-    MEMBER_NO_RESET = 1 << 3, /* With MEMBER_MUTABLE: once given it may change, not be left out. */
-    MEMBER_FINAL = 1 << 4,    /* A node that was given it cannot be reopened at all. */
     MEMBER_HOW = 1 << 2,     /* Driver options: says how the image is used, not what it is, so it
                               * is left out of "json:" names. */
+    MEMBER_NO_RESET = 1 << 3, /* With MEMBER_MUTABLE: once given it may change, not be left out. */
+    MEMBER_FINAL = 1 << 4,    /* A node that was given it cannot be reopened at all. */
+    MEMBER_DEPRECATED = 1 << 5, /* As the schema says it. */
 };
 
 struct schema_member {
@@ -68,6 +69,7 @@ struct schema_type {
     const char *const *elsewhere;
     /* ENUM whose values are not known until run time: the i-th, NULL after the last. */
     const char *(*value_at)(const struct blk_driver *const *drivers, size_t i);
+    const char *const *features; /* Of the type as the schema shows it; ends with NULL. */
 };
 
 extern const struct schema_type schema_str, schema_bool, schema_int, schema_size, schema_number,

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,6 +190,14 @@ static json_t *type_below(struct typing *t, const char *name, size_t n,
 
 /* ---- Arrays ---- */
 
+/* A copy; what has no members is not changed by anybody, and is shared. */
+static json_t *copy_value(const json_t *value)
+{
+    bool has_members = json_is_object(value) || json_is_array(value);
+
+    return has_members ? json_deep_copy(value) : json_incref((json_t *)(uintptr_t)value);
+}
+
 static json_t *make_arrays(struct typing *t, const json_t *value);
 
 /* How many keys of an object are indices. */
@@ -204,16 +213,31 @@ static size_t count_indices(const json_t *object)
     return n;
 }
 
+/* Whether anything in it has to become an array. */
+static bool has_indices(const json_t *value)
+{
+    const char *key;
+    json_t *member;
+
+    json_object_foreach((json_t *)(uintptr_t)value, key, member) {
+        if (is_index(key, strlen(key)) || has_indices(member)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The array of an object whose keys are all indices. */
 static json_t *make_array(struct typing *t, const json_t *object)
 {
     json_t *array = json_array();
 
     for (size_t i = 0; i < json_object_size(object); i++) {
-        char *index = mem_printf("%zu", i);
-        json_t *element = json_object_get(object, index);
+        char index[24];
+        json_t *element;
 
-        free(index);
+        snprintf(index, sizeof(index), "%zu", i);
+        element = json_object_get(object, index);
         if (!element) {
             error_set(t->err, -EINVAL, "Parameter '%s.%zu' missing", strbuf_str(&t->path), i);
             json_decref(array);
@@ -234,7 +258,10 @@ static json_t *make_members(struct typing *t, const json_t *object)
     json_object_foreach((json_t *)(uintptr_t)object, key, value) {
         json_t *made;
 
-        strbuf_printf(&t->path, "%s%s", len ? "." : "", key);
+        if (len) {
+            strbuf_putc(&t->path, '.');
+        }
+        strbuf_puts(&t->path, key);
         made = make_arrays(t, value);
         t->path.len = len;
         t->path.text[len] = '\0';
@@ -247,15 +274,15 @@ static json_t *make_members(struct typing *t, const json_t *object)
     return out;
 }
 
-/* A copy of the words in which what has only indices below it is an array.  What has indices and
- * names below it is an error. */
+/* The words with an array for what has only indices below it; what holds none is shared.  What has
+ * indices and names below it is an error. */
 static json_t *make_arrays(struct typing *t, const json_t *value)
 {
     size_t indices;
     json_t *members, *array;
 
-    if (!json_is_object(value)) {
-        return json_deep_copy(value);
+    if (!has_indices(value)) {
+        return json_incref((json_t *)(uintptr_t)value);
     }
     indices = count_indices(value);
     if (indices && indices < json_object_size(value)) {
@@ -450,7 +477,7 @@ static json_t *type_alternate(struct typing *t, const struct schema_type *type,
         one = find_kind(type, SCHEMA_STRUCT);
         one = one ? one : find_kind(type, SCHEMA_UNION);
     }
-    return one ? type_value(t, one, value) : json_deep_copy(value);
+    return one ? type_value(t, one, value) : copy_value(value);
 }
 
 /* ---- Any type ---- */
@@ -484,13 +511,13 @@ static json_t *type_container(struct typing *t, const struct schema_type *type,
     switch (type->kind) {
     case SCHEMA_STRUCT:
     case SCHEMA_UNION:
-        return json_is_object(value) ? type_struct(t, type, value) : json_deep_copy(value);
+        return json_is_object(value) ? type_struct(t, type, value) : copy_value(value);
     case SCHEMA_ARRAY:
-        return json_is_array(value) ? type_array(t, type, value) : json_deep_copy(value);
+        return json_is_array(value) ? type_array(t, type, value) : copy_value(value);
     case SCHEMA_ALTERNATE:
         return type_alternate(t, type, value);
     case SCHEMA_ANY:
-        return json_deep_copy(value);
+        return copy_value(value);
     default:
         return fail_typing(t, "Parameters ", ".*' are unexpected");
     }
@@ -505,7 +532,7 @@ static json_t *type_value(struct typing *t, const struct schema_type *type, cons
     if (json_is_object(value) || json_is_array(value)) {
         return type_container(t, type, value);
     }
-    return json_deep_copy(value);
+    return copy_value(value);
 }
 
 json_t *schema_type_words(const struct blk_driver *const *drivers, const struct schema_type *type,

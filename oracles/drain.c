@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Drained sections keep what they promise.
  *
- *   asked ----> in force ------------------> over
- *    counts up   nothing is in flight on the   |  requests of users outside the graph that began
- *                node and on all above it      |  so far are as many as at the beginning
+ *   asked ------> in force ------------------> over
+ *    |             nothing is in flight on the
+ *    |             node and on all above it
+ *    v
+ *   a node is quiet ----------------------------> and released: requests of users outside the graph
+ *                                                 that began so far are as many as at the beginning
  *
  * Use: sections are told as they open and close; at each quiescent point the counts of nodes and
  * edges are recomputed from the sections that are open.
  *
  * Invariants that are checked:
  *   1. when a section is in force nothing is in flight on what it concerns, and all that is quiet
- *   2. from then on, as long as any section reaches a node, no request of a parent that is no node
- *      begins there; the same for all nodes above
+ *   2. as long as any section reaches a node, from above it or below, no request of a parent that is
+ *      no node begins there
  *   3. quiesce(n) = sections on n + sections on all nodes + children of n that are quiet +
  *                   (covered(n) > 0)
  *      covered(n) = subtree sections on n + parents of n that are covered
@@ -31,7 +34,8 @@
 struct drained {
     uint64_t id; /* Ascending. */
     uint32_t sections, subtrees;
-    bool in_force;    /* No request may begin. */
+    bool quiet;       /* No request may begin. */
+    bool seen;        /* At this look. */
     uint64_t started; /* As the node counted when that began. */
 };
 
@@ -153,7 +157,7 @@ static void reach_section(struct drain *d, const struct drain_note *note)
 
 static void check_started(struct drain *d, struct drained *r, const struct node_view *v)
 {
-    if (r->in_force && v->started != r->started) {
+    if (r->quiet && v->started != r->started) {
         oracle_fail(d->o, "request",
                     "%" PRIu64 " request(s) began on node '%s' inside a drained section",
                     v->started - r->started, v->name);
@@ -176,12 +180,6 @@ static void section_in_force(struct drain *d, const struct drain_note *note)
         if (v.quiesce == 0) {
             oracle_fail(d->o, "quiet", "a drained section leaves node '%s' open for requests",
                         v.name);
-            continue;
-        }
-        struct drained *r = get(d, v.id);
-        if (!r->in_force) {
-            r->in_force = true;
-            r->started = v.started;
         }
     }
 }
@@ -210,6 +208,15 @@ static void section_counts(struct drain *d, const struct drain_note *note, bool 
     count(d, note->subtree ? &r->subtrees : &r->sections, more, v.name);
 }
 
+static void node_quiet(struct drain *d, const struct node *n)
+{
+    struct node_view v;
+    inspect_view(n, &v);
+    struct drained *r = get(d, v.id);
+    r->quiet = true;
+    r->started = v.started;
+}
+
 static void node_released(struct drain *d, const struct node *n)
 {
     struct node_view v;
@@ -217,7 +224,7 @@ static void node_released(struct drain *d, const struct node *n)
     struct drained *r = find(d, v.id);
     if (r) {
         check_started(d, r, &v);
-        r->in_force = false;
+        r->quiet = false;
     }
 }
 
@@ -231,6 +238,10 @@ static void drain_note(void *state, const struct drain_note *note)
         break;
     case DRAIN_IN_FORCE:
         section_in_force(d, note);
+        break;
+    case DRAIN_QUIET:
+        CHECK(note->node != NULL);
+        node_quiet(d, note->node);
         break;
     case DRAIN_RELEASED:
         CHECK(note->node != NULL);
@@ -282,8 +293,9 @@ static void drop_idle(struct drain *d)
     size_t kept = 0;
     for (size_t i = 0; i < d->len; i++) {
         const struct drained *r = &d->nodes[i];
-        if (r->sections || r->subtrees || r->in_force) {
-            d->nodes[kept++] = *r;
+        if (r->seen && (r->sections || r->subtrees || r->quiet)) {
+            d->nodes[kept] = *r;
+            d->nodes[kept++].seen = false;
         }
     }
     d->len = kept;
@@ -297,6 +309,7 @@ static void drain_look(void *state, const struct snapshot *s)
         struct drained *r = d->len > 0 ? find(d, n->v.id) : NULL;
         if (r) {
             check_started(d, r, &n->v);
+            r->seen = true;
         }
         if (n->v.settled) {
             check_counts(d, s, n);

@@ -15,6 +15,7 @@ struct world {
     struct oracle oracle;
     struct fake_verdict verdict;
     struct snapshot snapshot;
+    bool let_in; /* Sections are asked for and not in force yet. */
 };
 
 static int set_up(void **state)
@@ -75,9 +76,14 @@ static void tell(struct world *w, const struct node *n, enum drain_what what, bo
 static void open_mid(struct world *w)
 {
     tell(w, &w->mid, DRAIN_ASKED, false);
-    w->mid.quiesce++;
-    w->top.quiesce += w->mid.quiesce == 1;
-    tell(w, &w->mid, DRAIN_IN_FORCE, false);
+    if (w->mid.quiesce++ == 0) {
+        tell(w, &w->mid, DRAIN_QUIET, false);
+        w->top.quiesce++;
+        tell(w, &w->top, DRAIN_QUIET, false);
+    }
+    if (!w->let_in) {
+        tell(w, &w->mid, DRAIN_IN_FORCE, false);
+    }
 }
 
 static void close_mid(struct world *w)
@@ -132,6 +138,9 @@ static void a_subtree_covers_what_is_below(void **state)
     w->file.quiesce = 1;           /* Covered. */
     w->mid.quiesce = 2;            /* Covered, and its child is quiet. */
     w->top.quiesce = 1;
+    tell(w, &w->file, DRAIN_QUIET, false);
+    tell(w, &w->mid, DRAIN_QUIET, false);
+    tell(w, &w->top, DRAIN_QUIET, false);
     tell(w, &w->mid, DRAIN_IN_FORCE, true);
     look(w);
     quiet(w);
@@ -175,6 +184,19 @@ static void canary_request_above_a_drained_node(void **state)
     caught(w, "request", "2 request(s) began on node 'top' inside a drained section");
 }
 
+static void canary_request_while_the_section_waits(void **state)
+{
+    struct world *w = *state;
+    w->let_in = true;
+    w->top.in_flight = 1;
+    open_mid(w);
+    look(w);
+    quiet(w);
+    w->mid.started++;
+    look(w);
+    caught(w, "request", "1 request(s) began on node 'mid' inside a drained section");
+}
+
 static void canary_section_that_does_not_wait(void **state)
 {
     struct world *w = *state;
@@ -188,6 +210,7 @@ static void canary_parent_left_open(void **state)
     struct world *w = *state;
     tell(w, &w->mid, DRAIN_ASKED, false);
     w->mid.quiesce = 1;
+    tell(w, &w->mid, DRAIN_QUIET, false);
     tell(w, &w->mid, DRAIN_IN_FORCE, false);
     caught(w, "quiet", "a drained section leaves node 'top' open for requests");
     look(w);
@@ -235,6 +258,7 @@ int main(void)
         STORY(all_nodes_and_those_that_come),
         STORY(canary_request_on_a_drained_node),
         STORY(canary_request_above_a_drained_node),
+        STORY(canary_request_while_the_section_waits),
         STORY(canary_section_that_does_not_wait),
         STORY(canary_parent_left_open),
         STORY(canary_count_left_behind),

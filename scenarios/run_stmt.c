@@ -71,7 +71,8 @@ static bool stmt_init(struct run_ctx *ctx, const struct script_stmt *stmt, struc
             s->text = mem_strdup("");
             return false;
         }
-        strbuf_printf(&text, "%s%s", i > 0 ? " " : "", strbuf_str(&word));
+        strbuf_puts(&text, i > 0 ? " " : "");
+        strbuf_add(&text, strbuf_str(&word), word.len);
         s->words[s->words_len++] = word.text ? word.text : mem_strdup("");
     }
     if (stmt->qmp_raw) {
@@ -174,16 +175,17 @@ static int put_json(json_t *at, const char *key, json_t *value, struct error *er
     return ret;
 }
 
-/* Splits "key=value" and "key:=JSON".  The key is new. */
-static char *split_word(const char *word, bool *json, const char **value)
+/* Splits "key=value" and "key:=JSON".  False: it is neither. */
+static bool split_word(const char *word, bool *json, size_t *key_len, const char **value)
 {
     const char *eq = strchr(word, '=');
     if (!eq) {
-        return NULL;
+        return false;
     }
     *json = eq > word && eq[-1] == ':';
     *value = eq + 1;
-    return mem_strndup(word, (size_t)(eq - word) - *json);
+    *key_len = (size_t)(eq - word) - *json;
+    return true;
 }
 
 /* put_json goes one call deeper for each part of a key. */
@@ -205,17 +207,21 @@ static int put_words(const struct run_stmt *s, bool want_json, json_t *args, str
     int ret = 0;
     for (int i = 1; i < s->words_len && ret == 0; i++) {
         bool is_json;
+        size_t key_len;
         const char *value;
-        char *key = split_word(s->words[i], &is_json, &value);
-        if (!key) {
+        if (!split_word(s->words[i], &is_json, &key_len, &value)) {
             return error_set(err, -EINVAL, "'%s' is not KEY=VALUE", s->words[i]);
         }
-        if (is_json && want_json) {
+        if (is_json != want_json) {
+            continue;
+        }
+        char *key = mem_strndup(s->words[i], key_len);
+        if (want_json) {
             json_t *parsed = json_text_parse(value, err);
             ret = parsed ? check_parts(key, err) : err->code;
             ret = ret == 0 ? put_json(args, key, parsed, err) : ret;
             json_decref(parsed);
-        } else if (!is_json && !want_json) {
+        } else {
             ret = schema_put_word(args, key, value, err);
         }
         free(key);
@@ -254,6 +260,37 @@ static json_t *build_args(struct run_ctx *ctx, const struct run_stmt *s, struct 
     return args;
 }
 
+/* Whether no reader could take the words for anything else: JSON of the script's own, and what is
+ * not ASCII, go through the monitor's. */
+static bool words_are_plain(const struct run_stmt *s)
+{
+    for (int i = 0; i < s->words_len; i++) {
+        const char *eq = strchr(s->words[i], '=');
+        if (eq && eq > s->words[i] && eq[-1] == ':') {
+            return false;
+        }
+        for (const char *p = s->words[i]; *p; p++) {
+            if ((unsigned char)*p >= 0x7f) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void send_request(struct run_ctx *ctx, const struct run_stmt *s, const json_t *request,
+                         struct target_call *call)
+{
+    struct strbuf bytes = { 0 };
+    if (ctx->target->ops->qmp_value && words_are_plain(s)) {
+        ctx->target->ops->qmp_value(ctx->target, request, call);
+        return;
+    }
+    qmp_write(&bytes, request);
+    ctx->target->ops->qmp(ctx->target, bytes.text, bytes.len, call);
+    strbuf_free(&bytes);
+}
+
 static int start_command(struct run_ctx *ctx, const struct run_stmt *s, struct target_call *call,
                          struct error *err)
 {
@@ -270,10 +307,7 @@ static int start_command(struct run_ctx *ctx, const struct run_stmt *s, struct t
     if (json_object_size(args) > 0) {
         json_object_set(request, "arguments", args);
     }
-    char *bytes = json_dumps(request, JSON_COMPACT);
-    CHECK(bytes != NULL);
-    ctx->target->ops->qmp(ctx->target, bytes, strlen(bytes), call);
-    free(bytes);
+    send_request(ctx, s, request, call);
     json_decref(request);
     json_decref(args);
     return 0;
@@ -370,12 +404,12 @@ void run_fail_rules_clear(struct run_ctx *ctx, const struct script_stmt *stmt)
 static void log_call(struct run_ctx *ctx, const struct target_call *call)
 {
     if (call->reply) {
-        char *text = json_dumps(call->reply, JSON_COMPACT);
-        CHECK(text != NULL);
-        trace_emit_text(&ctx->sim->trace, sim_now_ns(ctx->sim), TRACE_REPLY, ctx->statement, text,
-                        strlen(text));
-        run_log(ctx, "reply", text);
-        free(text);
+        struct strbuf text = { 0 };
+        qmp_write(&text, call->reply);
+        trace_emit_text(&ctx->sim->trace, sim_now_ns(ctx->sim), TRACE_REPLY, ctx->statement,
+                        text.text, text.len);
+        run_log(ctx, "reply", text.text);
+        strbuf_free(&text);
     } else {
         const char *text = strbuf_str(&call->output);
         trace_emit_text(&ctx->sim->trace, sim_now_ns(ctx->sim), TRACE_REPLY, ctx->statement, text,

@@ -88,7 +88,11 @@ int subst_expand(const char *text, subst_lookup_fn *lookup, const void *opaque,
     size_t before = out->len;
     int ret = 0;
     for (const char *p = text; *p != '\0' && ret == 0;) {
-        if (at_literal(p)) {
+        size_t run = strcspn(p, "$");
+        if (run > 0) {
+            strbuf_add(out, p, run);
+            p += run;
+        } else if (at_literal(p)) {
             strbuf_puts(out, "${");
             p += 3;
         } else if (at_ref(p)) {

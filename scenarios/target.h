@@ -35,6 +35,8 @@ struct target_ops {
     uint32_t caps;
     /* Starts a command; the call is the caller's and lives until done. */
     void (*qmp)(struct target *t, const char *bytes, size_t n, struct target_call *call);
+    /* The same for a request that every reader of JSON understands alike.  NULL: bytes are wanted. */
+    void (*qmp_value)(struct target *t, const json_t *request, struct target_call *call);
     void (*io)(struct target *t, const char *node, int argc, char **argv,
                struct target_call *call);
     /* The caller looks at the call no longer: output of aio requests that it started and that are

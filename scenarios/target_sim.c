@@ -103,17 +103,13 @@ void target_sim_on_quit(struct target *t, void (*fn)(void *opaque), void *opaque
 struct qmp_work {
     struct target_sim *ts;
     struct target_call *call;
-    char *bytes;
+    char *bytes; /* NULL: request it is. */
     size_t n;
-    bool polls;
+    json_t *request;
+    bool polls; /* It may be `qemu-io` with a command that polls. */
 };
 
-/* It may be `qemu-io` with a command that polls. */
-static bool qmp_polls(const char *bytes, size_t n)
-{
-    const char name[] = "human-monitor-command";
-    return memmem(bytes, n, name, sizeof(name) - 1) != NULL;
-}
+static const char human[] = "human-monitor-command";
 
 static json_t *reply_off(void)
 {
@@ -125,25 +121,43 @@ static void qmp_run(void *opaque)
 {
     struct qmp_work *w = opaque;
     struct target_sim *ts = w->ts;
-    w->call->reply = ts->layer ? layer_qmp_text(ts->layer, w->bytes, w->n) : reply_off();
+    if (!ts->layer) {
+        w->call->reply = reply_off();
+    } else {
+        w->call->reply = w->bytes ? layer_qmp_text(ts->layer, w->bytes, w->n)
+                                  : layer_qmp(ts->layer, w->request);
+    }
     CHECK(w->call->reply != NULL);
     w->call->done = true;
     ts->qmp_busy--;
     ts->polling -= w->polls;
+    json_decref(w->request);
     free(w->bytes);
     free(w);
 }
 
+static void start_qmp(const struct qmp_work *work)
+{
+    struct target_sim *ts = work->ts;
+    CHECK(!work->call->done);
+    ts->qmp_busy++;
+    ts->polling += work->polls;
+    co_create(ts->cfg.sim, "QMP command", 0, qmp_run, mem_copy(work, sizeof(*work)));
+}
+
 static void target_qmp(struct target *t, const char *bytes, size_t n, struct target_call *call)
 {
-    struct target_sim *ts = sim_of(t);
-    struct qmp_work *w = NEW(struct qmp_work);
-    CHECK(!call->done);
-    *w = (struct qmp_work){ .ts = ts, .call = call, .bytes = mem_strndup(bytes, n), .n = n,
-                            .polls = qmp_polls(bytes, n) };
-    ts->qmp_busy++;
-    ts->polling += w->polls;
-    co_create(ts->cfg.sim, "QMP command", 0, qmp_run, w);
+    start_qmp(&(struct qmp_work){ .ts = sim_of(t), .call = call, .bytes = mem_strndup(bytes, n),
+                                  .n = n,
+                                  .polls = memmem(bytes, n, human, sizeof(human) - 1) != NULL });
+}
+
+static void target_qmp_value(struct target *t, const json_t *request, struct target_call *call)
+{
+    const char *name = json_string_value(json_object_get(request, "execute"));
+    start_qmp(&(struct qmp_work){ .ts = sim_of(t), .call = call,
+                                  .request = json_incref((json_t *)(uintptr_t)request),
+                                  .polls = name && strcmp(name, human) == 0 });
 }
 
 /* io. */
@@ -326,6 +340,7 @@ static const struct target_ops target_sim_ops = {
     .name = "sim",
     .caps = TARGET_WORLD | TARGET_INTROSPECT,
     .qmp = target_qmp,
+    .qmp_value = target_qmp_value,
     .io = target_io,
     .forget = target_forget,
     .run = target_run,

@@ -108,6 +108,29 @@ static void test_zero_detection(void **state)
     assert_true(iobuf_is_zero(&f));
 }
 
+/* A copy takes whatever form the source has, and leaves memory behind. */
+static void copies_from_both_forms(void **state)
+{
+    (void)state;
+    unsigned char to[16] = { 0 }, from[8];
+    struct iovec a, b[2] = { { from, 3 }, { from + 3, 5 } };
+    struct iobuf dst = iobuf_mem(&a, to, sizeof(to));
+    for (size_t i = 0; i < sizeof(from); i++) {
+        from[i] = (unsigned char)('a' + i);
+    }
+    struct iobuf pieces = iobuf_iov(b, 2, sizeof(from));
+    dst.fill = fill_byte(9);
+    iobuf_copy(&dst, 4, &pieces);
+    assert_memory_equal(to, "\0\0\0\0abcdefgh\0\0\0\0", 16);
+    assert_int_equal(dst.fill.kind, FILL_NONE);
+    struct iobuf part = iobuf_slice(&pieces, 2, 4);
+    iobuf_copy(&dst, 0, &part);
+    assert_memory_equal(to, "cdefabcdefgh\0\0\0\0", 16);
+    struct iobuf fill = iobuf_fill(fill_byte('z'), 3);
+    iobuf_copy(&dst, 13, &fill);
+    assert_memory_equal(to, "cdefabcdefgh\0zzz", 16);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -115,6 +138,7 @@ int main(void)
         cmocka_unit_test(test_fill_stands_for_bytes),
         cmocka_unit_test(test_answer_stays_symbolic_when_it_may),
         cmocka_unit_test(test_zero_detection),
+        cmocka_unit_test(copies_from_both_forms),
     };
     return cmocka_run_group_tests_name("sim/iobuf", tests, NULL, NULL);
 }

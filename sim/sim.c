@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,10 +146,20 @@ void sim_describe_waiters(const struct sim *s, struct strbuf *out)
 
 void sim_trace_text(struct sim *s, enum trace_type type, const char *fmt, ...)
 {
+    char usual[256];
     va_list ap;
     va_start(ap, fmt);
-    char *text = mem_vprintf(fmt, ap);
+    int n = vsnprintf(usual, sizeof(usual), fmt, ap);
     va_end(ap);
-    trace_emit_text(&s->trace, sim_now_ns(s), type, 0, text, strlen(text));
-    free(text);
+    CHECK(n >= 0);
+    char *text = usual;
+    if ((size_t)n >= sizeof(usual)) {
+        va_start(ap, fmt);
+        text = mem_vprintf(fmt, ap);
+        va_end(ap);
+    }
+    trace_emit_text(&s->trace, sim_now_ns(s), type, 0, text, (size_t)n);
+    if (text != usual) {
+        free(text);
+    }
 }

@@ -190,6 +190,8 @@ static int file_parse_filename(const char *name, json_t *out, struct error *err)
 static const struct driver_graph file_graph = { .perm_change = file_perm_change,
                                                 .reopen = file_reopen };
 
+static const char *const features[] = { "dynamic-auto-read-only", NULL };
+
 extern const struct blk_driver driver_file;
 
 const struct blk_driver driver_file = {
@@ -197,6 +199,7 @@ const struct blk_driver driver_file = {
     .help = "a file of the host",
     .traits = DRV_PROTOCOL,
     .state_size = sizeof(struct file_state),
+    .features = features,
     .options = options,
     .open = file_open,
     .close = file_close,

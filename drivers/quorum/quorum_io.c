@@ -22,6 +22,10 @@
 
 enum { BOUNCE_STEP = 64 << 10, BOUNCE_KEEP = 1 << 20 };
 
+/* When the world has so many, halves go one after the other: quorums over the same quorums double
+ * the requests with each level. */
+enum { COROUTINES_MAX = 16384 };
+
 struct quorum_bounce {
     struct quorum_bounce *next;
     size_t size;
@@ -192,17 +196,21 @@ static size_t run_halves(struct quorum_request *q)
 {
     struct sim *sim = q->node->sim;
     struct co *self = co_self(sim);
-    size_t succeeded = 0;
+    size_t succeeded = 0, i;
     CHECK(self != NULL && q->len > 0);
-    q->running = q->len - 1;
-    for (size_t i = 1; i < q->len; i++) {
+    q->running = 0;
+    for (i = 1; i < q->len && sim->sched.live < COROUTINES_MAX; i++) {
+        q->running++;
         co_create(sim, "quorum child", self->iothread, run_half, &q->halves[i]);
     }
     do_half(&q->halves[0]);
+    for (; i < q->len; i++) {
+        do_half(&q->halves[i]);
+    }
     while (q->running > 0) {
         co_queue_wait(sim, &q->finished);
     }
-    for (size_t i = 0; i < q->len; i++) {
+    for (i = 0; i < q->len; i++) {
         succeeded += q->rets[i] == 0;
     }
     return succeeded;

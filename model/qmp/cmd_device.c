@@ -24,8 +24,11 @@ static const struct schema_type add_type = {
     .name = "q_obj_device_add-arg", .kind = SCHEMA_STRUCT, .members = add_args
 };
 
+static const char *const add_features[] = { "json-cli", "json-cli-hotplug", NULL };
+
 const struct qmp_command qmp_device_add = {
     .name = "device_add",
+    .features = add_features,
     .args = &add_type,
     .unchecked = true,
     .help = "plug a device in; its properties are arguments",

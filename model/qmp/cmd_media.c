@@ -136,7 +136,7 @@ static int insert_medium(struct backend *b, struct node *n, struct error *err)
 /* ---- Commands ---- */
 
 static const struct schema_member tray_args[] = {
-    { "device", &schema_str, MEMBER_OPTIONAL, NULL, "block device" },
+    { "device", &schema_str, MEMBER_OPTIONAL | MEMBER_DEPRECATED, NULL, "block device" },
     { "id", &schema_str, MEMBER_OPTIONAL, NULL, "frontend" },
     { "force", &schema_bool, MEMBER_OPTIONAL, "off", "even when the guest has locked it" },
     { 0 },
@@ -163,7 +163,7 @@ const struct qmp_command qmp_blockdev_open_tray = {
 };
 
 static const struct schema_member close_args[] = {
-    { "device", &schema_str, MEMBER_OPTIONAL, NULL, "block device" },
+    { "device", &schema_str, MEMBER_OPTIONAL | MEMBER_DEPRECATED, NULL, "block device" },
     { "id", &schema_str, MEMBER_OPTIONAL, NULL, "frontend" },
     { 0 },
 };
@@ -289,7 +289,7 @@ static const struct schema_type mode_type = {
 };
 
 static const struct schema_member change_args[] = {
-    { "device", &schema_str, MEMBER_OPTIONAL, NULL, "block device" },
+    { "device", &schema_str, MEMBER_OPTIONAL | MEMBER_DEPRECATED, NULL, "block device" },
     { "id", &schema_str, MEMBER_OPTIONAL, NULL, "frontend" },
     { "filename", &schema_str, 0, NULL, "the new image" },
     { "format", &schema_str, MEMBER_OPTIONAL, NULL, "its format; probed when it is not given" },

@@ -146,8 +146,11 @@ static int blockdev_snapshot(struct layer *l, const json_t *args, json_t **ret, 
     return transaction_run_one(l, &action_snapshot, args, err);
 }
 
+static const char *const snapshot_features[] = { "allow-write-only-overlay", NULL };
+
 const struct qmp_command qmp_blockdev_snapshot = {
     .name = "blockdev-snapshot",
+    .features = snapshot_features,
     .args = &schema_snapshot,
     .help = "put a node that is open above another",
     .run = blockdev_snapshot,

@@ -41,8 +41,11 @@ static const struct schema_type human_type = { .name = "q_obj_human-monitor-comm
                                                .kind = SCHEMA_STRUCT,
                                                .members = human_args };
 
+static const char *const hmp_features[] = { "savevm-monitor-nodes", NULL };
+
 const struct qmp_command qmp_human_monitor_command = {
     .name = "human-monitor-command",
+    .features = hmp_features,
     .args = &human_type,
     .returns = &schema_str,
     .help = "a line of the human monitor: qemu-io, info block, help",

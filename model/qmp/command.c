@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 const struct qmp_event *const qmp_events[] = {
     &qmp_event_block_export_deleted,
@@ -105,6 +106,33 @@ const struct qmp_command *qmp_command_find(const char *name)
         }
     }
     return NULL;
+}
+
+static size_t slot_of(const char *name)
+{
+    return XXH3_64bits(name, strlen(name)) % QMP_INDEX_SLOTS;
+}
+
+void qmp_index_fill(struct qmp_index *index)
+{
+    CHECK(ARRAY_LEN(qmp_commands) <= UINT8_MAX);
+    *index = (struct qmp_index){ .slot = { 0 } };
+    for (size_t i = 0; qmp_commands[i]; i++) {
+        size_t at = slot_of(qmp_commands[i]->name);
+        while (index->slot[at]) {
+            at = (at + 1) % QMP_INDEX_SLOTS;
+        }
+        index->slot[at] = (uint8_t)(i + 1);
+    }
+}
+
+const struct qmp_command *qmp_index_find(const struct qmp_index *index, const char *name)
+{
+    size_t at = slot_of(name);
+    while (index->slot[at] && strcmp(qmp_commands[index->slot[at] - 1]->name, name) != 0) {
+        at = (at + 1) % QMP_INDEX_SLOTS;
+    }
+    return index->slot[at] ? qmp_commands[index->slot[at] - 1] : NULL;
 }
 
 /* ---- Replies ---- */
@@ -195,10 +223,10 @@ static int check_request_members(const struct qmp_session *s, const json_t *requ
 }
 
 /* The command of that name for the session, or NULL. */
-static const struct qmp_command *find_for(const struct qmp_session *s, const char *name,
-                                          struct error *err)
+static const struct qmp_command *find_for(const struct layer *l, const struct qmp_session *s,
+                                          const char *name, struct error *err)
 {
-    const struct qmp_command *cmd = qmp_command_find(name);
+    const struct qmp_command *cmd = qmp_index_find(&l->commands, name);
 
     if (s->strict && !s->negotiated && cmd != &qmp_capabilities) {
         error_set_class(err, ERROR_COMMAND_NOT_FOUND, -ENOENT,
@@ -213,7 +241,8 @@ static const struct qmp_command *find_for(const struct qmp_session *s, const cha
 }
 
 /* The command of a request and, borrowed, its arguments (NULL: none were given). */
-static const struct qmp_command *request_command(const struct qmp_session *s,
+static const struct qmp_command *request_command(const struct layer *l,
+                                                 const struct qmp_session *s,
                                                  const json_t *request, const json_t **args,
                                                  struct error *err)
 {
@@ -233,7 +262,7 @@ static const struct qmp_command *request_command(const struct qmp_session *s,
         fail_member(err, "arguments", "must be an object");
         return NULL;
     }
-    cmd = find_for(s, name, err);
+    cmd = find_for(l, s, name, err);
     if (cmd && oob && !cmd->allow_oob) {
         error_set(err, -EINVAL, "The command %s does not support OOB", name);
         return NULL;
@@ -290,7 +319,7 @@ json_t *qmp_dispatch(struct layer *l, struct qmp_session *s, const json_t *reque
         error_set(&err, -EINVAL, "QMP input must be a JSON object");
     } else {
         id = json_object_get(request, "id");
-        cmd = request_command(s, request, &args, &err);
+        cmd = request_command(l, s, request, &args, &err);
     }
     if (cmd && cmd->allow_oob) {
         run_command(l, cmd, args, &ret, &err);
@@ -314,6 +343,16 @@ json_t *qmp_dispatch_error(struct layer *l, const struct error *err)
 
 /* ---- What the layer shows of it ---- */
 
+json_t *layer_qmp(struct layer *l, const json_t *request)
+{
+    json_t *reply;
+
+    qmp_lock(l);
+    reply = qmp_dispatch(l, &l->text_session, request);
+    qmp_unlock(l);
+    return reply;
+}
+
 json_t *layer_qmp_text(struct layer *l, const char *bytes, size_t n)
 {
     struct error err = ERROR_INIT;
@@ -326,9 +365,7 @@ json_t *layer_qmp_text(struct layer *l, const char *bytes, size_t n)
     request = qmp_read_text(line, n + 1, &err);
     free(line);
     if (request) {
-        qmp_lock(l);
-        reply = qmp_dispatch(l, &l->text_session, request);
-        qmp_unlock(l);
+        reply = layer_qmp(l, request);
         json_decref(request);
     } else {
         reply = qmp_dispatch_error(l, &err);
@@ -338,9 +375,8 @@ json_t *layer_qmp_text(struct layer *l, const char *bytes, size_t n)
 
 const struct schema_type *layer_command_args(const struct layer *l, const char *name, bool *known)
 {
-    const struct qmp_command *cmd = qmp_command_find(name);
+    const struct qmp_command *cmd = qmp_index_find(&l->commands, name);
 
-    (void)l;
     *known = cmd != NULL;
     return cmd ? cmd->args : NULL;
 }

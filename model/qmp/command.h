@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct layer;
 
@@ -17,6 +18,8 @@ struct qmp_command {
     const char *help;                  /* One line. */
     bool unchecked; /* The command looks at its arguments itself (QAPI: gen false). */
     bool allow_oob; /* It may run out of band, beside another command: it never yields. */
+    const char *const *features; /* As the schema shows it: ends with NULL.  "unstable" is said of
+                                  * every "x-" by itself. */
     /* [io] args: checked, never NULL (an empty object).  Sets *ret to a new value or leaves it
      * NULL for {}.  Returns 0, or -errno with err set. */
     int (*run)(struct layer *l, const json_t *args, json_t **ret, struct error *err);
@@ -35,6 +38,14 @@ extern const struct qmp_event *const qmp_events[];
 extern const struct qmp_command *const qmp_commands[];
 
 const struct qmp_command *qmp_command_find(const char *name);
+
+/* The same, quickly: places in qmp_commands by the hash of their names. */
+enum { QMP_INDEX_SLOTS = 512 };
+struct qmp_index {
+    uint8_t slot[QMP_INDEX_SLOTS]; /* 1 + place; 0: free. */
+};
+void qmp_index_fill(struct qmp_index *index);
+const struct qmp_command *qmp_index_find(const struct qmp_index *index, const char *name);
 
 /* What one client has negotiated (docs/interop/qmp-spec.txt, section 4). */
 struct qmp_session {

@@ -9,6 +9,7 @@
  */
 #include "base/check.h"
 #include "base/mem.h"
+#include "model/driver.h"
 #include "model/layer_state.h"
 #include "model/qmp/commands.h"
 
@@ -20,6 +21,7 @@ struct used_type {
     char *name;
     const struct schema_type *type;
     const struct schema_member *members;
+    const char *const *features; /* Of such members. */
 };
 
 struct introspect {
@@ -46,7 +48,7 @@ static const char *use_name(struct introspect *in, char *name, const struct sche
         in->cap = in->cap ? in->cap * 2 : 64;
         in->used = mem_resize(in->used, in->cap * sizeof(in->used[0]));
     }
-    in->used[in->len++] = (struct used_type){ name, type, members };
+    in->used[in->len++] = (struct used_type){ name, type, members, NULL };
     return name;
 }
 
@@ -99,6 +101,27 @@ static const char *use_type(struct introspect *in, const struct schema_type *typ
 
 /* ---- Descriptions ---- */
 
+/* "features" of an entity: those of its table, and what follows from its name and flags. */
+static void describe_features(json_t *info, const char *name, const char *const *features,
+                              unsigned flags)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; features && features[i]; i++) {
+        json_array_append_new(list, json_string(features[i]));
+    }
+    if (!strncmp(name, "x-", 2)) {
+        json_array_append_new(list, json_string("unstable"));
+    }
+    if (flags & MEMBER_DEPRECATED) {
+        json_array_append_new(list, json_string("deprecated"));
+    }
+    if (json_array_size(list) > 0) {
+        json_object_set(info, "features", list);
+    }
+    json_decref(list);
+}
+
 static json_t *describe_members(struct introspect *in, const struct schema_member *members)
 {
     json_t *list = json_array();
@@ -109,9 +132,22 @@ static json_t *describe_members(struct introspect *in, const struct schema_membe
         if (m->flags & MEMBER_OPTIONAL) {
             json_object_set_new(one, "default", json_null());
         }
+        describe_features(one, m->name, NULL, m->flags);
         json_array_append_new(list, one);
     }
     return list;
+}
+
+/* Those that the driver gives to the branch of its options. */
+static const char *const *branch_features(const struct introspect *in,
+                                          const struct schema_type *type, const char *value)
+{
+    for (size_t i = 0; type == &schema_blockdev_options && in->drivers[i]; i++) {
+        if (!strcmp(in->drivers[i]->name, value)) {
+            return in->drivers[i]->features;
+        }
+    }
+    return NULL;
 }
 
 static json_t *describe_variants(struct introspect *in, const struct schema_type *type)
@@ -126,8 +162,12 @@ static json_t *describe_variants(struct introspect *in, const struct schema_type
     CHECK(tag && tag->kind == SCHEMA_ENUM);
     for (size_t i = 0; (value = schema_enum_value(in->drivers, tag, i)); i++) {
         char *name = mem_printf("%s.%s", type->name, value);
+        size_t len = in->len;
         const char *branch = use_members(in, name, type->branch(in->drivers, value));
 
+        if (in->len > len) {
+            in->used[len].features = branch_features(in, type, value);
+        }
         json_array_append_new(list, json_pack("{s:s, s:s}", "case", value, "type", branch));
         free(name);
     }
@@ -214,8 +254,10 @@ static void describe_used(struct introspect *in, struct used_type used)
     CHECK(info);
     if (used.type) {
         meta = describe_type(in, used.type, info);
+        describe_features(info, "", used.type->features, 0);
     } else {
         json_object_set_new(info, "members", describe_members(in, used.members));
+        describe_features(info, "", used.features, 0);
     }
     json_object_set_new(info, "meta-type", json_string(meta));
     json_array_append_new(in->out, info);
@@ -238,6 +280,7 @@ json_t *schema_introspect(const struct blk_driver *const *drivers,
         if (commands[i]->allow_oob) {
             json_object_set_new(info, "allow-oob", json_true());
         }
+        describe_features(info, commands[i]->name, commands[i]->features, 0);
         json_array_append_new(in.out, info);
     }
     for (size_t i = 0; events[i]; i++) {
@@ -284,6 +327,7 @@ static const struct schema_member builtin_members[] = {
 
 static const struct schema_member enum_value_members[] = {
     { "name", &schema_str, 0, NULL, NULL },
+    { "features", &str_list, MEMBER_OPTIONAL, NULL, NULL },
     { 0 },
 };
 
@@ -297,7 +341,7 @@ static const struct schema_type enum_value_list = {
 
 static const struct schema_member enum_members[] = {
     { "members", &enum_value_list, 0, NULL, NULL },
-    { "values", &str_list, 0, NULL, NULL },
+    { "values", &str_list, MEMBER_DEPRECATED, NULL, NULL },
     { 0 },
 };
 
@@ -310,6 +354,7 @@ static const struct schema_member object_member_members[] = {
     { "name", &schema_str, 0, NULL, NULL },
     { "type", &schema_str, 0, NULL, NULL },
     { "default", &schema_any, MEMBER_OPTIONAL, NULL, NULL },
+    { "features", &str_list, MEMBER_OPTIONAL, NULL, NULL },
     { 0 },
 };
 
@@ -396,6 +441,7 @@ static const struct schema_member *info_branch(const struct blk_driver *const *d
 static const struct schema_member info_members[] = {
     { "name", &schema_str, 0, NULL, NULL },
     { "meta-type", &meta_type, 0, NULL, NULL },
+    { "features", &str_list, MEMBER_OPTIONAL, NULL, NULL },
     { 0 },
 };
 
