@@ -42,8 +42,8 @@ enum bench_qmp_work {
     BENCH_QMP_REOPEN,  /* blockdev-reopen of a raw node */
 };
 
-/* Works a second over a unix socket, on `blksim qmp` or qemu-storage-daemon; pipelined, or command by
- * command.  Negative when the server is not installed or something failed. */
+/* Works a second over a unix socket, on `blksim qmp` or qemu-storage-daemon; pipelined, or command
+ * by command.  Negative when the server is not installed or something failed. */
 double bench_qmp(enum bench_qmp_work work, bool ours, bool pipelined, uint64_t count);
 /* Works a second in a scenario of this process. */
 double bench_qmp_scenario(enum bench_qmp_work work, uint64_t count);

@@ -18,6 +18,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -37,7 +38,7 @@ struct client {
 
 /* ---- The server ---- */
 
-static pid_t start(const char *const *argv)
+static pid_t start(const char *const *argv, const char *dir)
 {
     pid_t pid = fork();
     CHECK(pid >= 0);
@@ -46,6 +47,9 @@ static pid_t start(const char *const *argv)
         dup2(null, STDIN_FILENO);
         dup2(null, STDOUT_FILENO);
         dup2(null, STDERR_FILENO);
+        if (chdir(dir) < 0) {
+            _exit(127);
+        }
         execvp(argv[0], (char *const *)(uintptr_t)argv);
         _exit(127);
     }
@@ -73,18 +77,26 @@ static int connect_to(const char *path, pid_t pid)
     return -1;
 }
 
-static bool client_open(struct client *c, bool ours)
+static void client_init(struct client *c)
+{
+    struct error err = ERROR_INIT;
+    *c = (struct client){ .fd = -1, .dir = host_temp_create(&err) };
+    CHECK(c->dir != NULL);
+}
+
+/* world: a case that makes ours, or NULL. */
+static bool client_open(struct client *c, bool ours, const char *world)
 {
     struct error err = ERROR_INIT;
     char *self = host_self_path(&err);
-    *c = (struct client){ .dir = host_temp_create(&err) };
-    CHECK(self && c->dir);
+    CHECK(self != NULL);
     char *path = mem_printf("%s/qmp", c->dir);
     char *chardev = mem_printf("socket,id=m,path=%s,server=on,wait=off", path);
-    const char *mine[] = { self, "qmp", "--sim", "--socket", path, NULL };
+    const char *mine[] = { self, "qmp", "--socket", path, world ? "--world" : "--sim", world,
+                           NULL };
     const char *theirs[] = { "qemu-storage-daemon", "--chardev", chardev, "--monitor", "chardev=m",
                              NULL };
-    c->pid = start(ours ? mine : theirs);
+    c->pid = start(ours ? mine : theirs, c->dir);
     c->fd = connect_to(path, c->pid);
     free(chardev);
     free(path);
@@ -212,7 +224,8 @@ static const struct requests requests[] = {
           "\"r0\", \"file\": \"n0\"}}\n" },
         { REOPEN },
         "blockdev-reopen options.0.driver=raw options.0.node-name=r0 options.0.file=n0\n",
-        "blockdev-add driver=null-co node-name=n0\nblockdev-add driver=raw node-name=r0 file=n0\n" },
+        "blockdev-add driver=null-co node-name=n0\n"
+        "blockdev-add driver=raw node-name=r0 file=n0\n" },
 };
 
 static bool set_up(struct client *c, const struct requests *r)
@@ -255,7 +268,9 @@ double bench_qmp(enum bench_qmp_work work, bool ours, bool pipelined, uint64_t c
     const struct requests *r = &requests[work];
     struct client c;
     double rate = -1;
-    if (client_open(&c, ours) && set_up(&c, r) && run_body(&c, r, count / 10 + 1, pipelined)) {
+    client_init(&c);
+    if (client_open(&c, ours, NULL) && set_up(&c, r) &&
+        run_body(&c, r, count / 10 + 1, pipelined)) {
         int64_t begin = host_now_ns();
         if (run_body(&c, r, count, pipelined)) {
             rate = (double)count * 1e9 / (double)(host_now_ns() - begin);
@@ -311,29 +326,82 @@ double bench_qmp_scenario(enum bench_qmp_work work, uint64_t count)
 
 /* ---- Chains ---- */
 
-/* Node number i of a chain: a raw node on the one below, at the end a null node. */
-static void put_link(struct strbuf *out, unsigned i)
+static void write_file(const char *path, const char *bytes, size_t n)
+{
+    FILE *f = fopen(path, "w");
+    CHECK(f != NULL && fwrite(bytes, 1, n, f) == n && fclose(f) == 0);
+}
+
+/* For our server: a case that makes depth images.  The path, new. */
+static char *write_world(const struct client *c, unsigned depth)
+{
+    struct strbuf text = { .text = NULL };
+    char *path = mem_printf("%s/world.scn", c->dir);
+    strbuf_puts(&text, "case chain\n");
+    for (unsigned i = 0; i < depth; i++) {
+        strbuf_printf(&text, "image qcow2 i%u 1M\n", i);
+    }
+    write_file(path, text.text, text.len);
+    strbuf_free(&text);
+    return path;
+}
+
+/* For QEMU's: files of an empty image with small clusters, the first made by qemu-img. */
+static bool write_images(const struct client *c, unsigned depth)
+{
+    char bytes[65536], *first = mem_printf("%s/i0", c->dir);
+    const char *argv[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-o", "cluster_size=512",
+                           first, "1M", NULL };
+    bool good = bench_process(argv) > 0;
+    FILE *f = good ? fopen(first, "r") : NULL;
+    size_t n = f ? fread(bytes, 1, sizeof(bytes), f) : 0;
+    if (f) {
+        fclose(f);
+    }
+    for (unsigned i = 1; good && i < depth; i++) {
+        char *path = mem_printf("%s/i%u", c->dir, i);
+        write_file(path, bytes, n);
+        free(path);
+    }
+    free(first);
+    return good;
+}
+
+static void put_backing(struct strbuf *out, unsigned i)
 {
     if (i == 0) {
-        strbuf_puts(out, "{\"execute\": \"blockdev-add\", \"arguments\": {\"driver\": \"null-co\", "
-                         "\"node-name\": \"c0\"}}\n");
+        strbuf_puts(out, "null");
     } else {
-        strbuf_printf(out,
-                      "{\"execute\": \"blockdev-add\", \"arguments\": {\"driver\": \"raw\", "
-                      "\"node-name\": \"c%u\", \"file\": \"c%u\"}}\n", i, i - 1);
+        strbuf_printf(out, "\"c%u\"", i - 1);
     }
 }
 
+/* qcow2 nodes c0 to the top, each the backing file of the next, over file nodes f0... */
 static bool build_chain(struct client *c, unsigned depth)
 {
     bool good = ask(c, "{\"execute\": \"qmp_capabilities\"}\n");
     for (unsigned i = 0; good && i < depth; i++) {
         struct strbuf text = { .text = NULL };
-        put_link(&text, i);
+        strbuf_printf(&text,
+                      "{\"execute\": \"blockdev-add\", \"arguments\": {\"driver\": \"qcow2\", "
+                      "\"node-name\": \"c%u\", \"read-only\": %s, \"file\": {\"driver\": \"file\", "
+                      "\"node-name\": \"f%u\", \"filename\": \"i%u\"}, \"backing\": ", i,
+                      i + 1 < depth ? "true" : "false", i, i);
+        put_backing(&text, i);
+        strbuf_puts(&text, "}}\n");
         good = ask(c, text.text);
         strbuf_free(&text);
     }
     return good;
+}
+
+static bool open_chain(struct client *c, bool ours, unsigned depth)
+{
+    client_init(c);
+    char *world = ours ? write_world(c, depth) : NULL;
+    bool good = (ours || write_images(c, depth)) && client_open(c, ours, world);
+    free(world);
+    return good && build_chain(c, depth);
 }
 
 double bench_qmp_query(bool ours, unsigned depth, uint64_t count)
@@ -342,7 +410,7 @@ double bench_qmp_query(bool ours, unsigned depth, uint64_t count)
                          "{\"flat\": true}}\n";
     struct client c;
     double rate = -1;
-    if (client_open(&c, ours) && build_chain(&c, depth) && ask(&c, query)) {
+    if (open_chain(&c, ours, depth) && ask(&c, query)) {
         int64_t begin = host_now_ns();
         bool good = true;
         for (uint64_t i = 0; good && i < count; i++) {
@@ -356,25 +424,25 @@ double bench_qmp_query(bool ours, unsigned depth, uint64_t count)
 
 double bench_qmp_chain_reopen(unsigned depth, uint64_t count)
 {
+    enum { AT_ONCE = 16 };
     struct client c;
+    struct strbuf text = { .text = NULL };
     double rate = -1;
-    char *request = mem_printf("{\"execute\": \"blockdev-reopen\", \"arguments\": {\"options\": "
-                               "[{\"driver\": \"raw\", \"node-name\": \"c%u\", \"file\": "
-                               "\"c%u\"}]}}\n", depth - 1, depth - 2);
     CHECK(depth >= 2);
-    if (client_open(&c, true) && build_chain(&c, depth) && ask(&c, request)) {
+    for (int i = 0; i < AT_ONCE; i++) {
+        strbuf_printf(&text, "{\"execute\": \"blockdev-reopen\", \"arguments\": {\"options\": "
+                             "[{\"driver\": \"qcow2\", \"node-name\": \"c%u\", \"file\": "
+                             "\"f%u\", \"backing\": \"c%u\"}]}}\n",
+                      depth - 1, depth - 1, depth - 2);
+    }
+    uint64_t times = (count + AT_ONCE - 1) / AT_ONCE;
+    if (open_chain(&c, true, depth) && stream(&c, text.text, 1, AT_ONCE)) {
         int64_t begin = host_now_ns();
-        uint64_t times = (count + 15) / 16;
-        struct strbuf text = { .text = NULL };
-        for (int i = 0; i < 16; i++) {
-            strbuf_puts(&text, request);
+        if (stream(&c, text.text, times, times * AT_ONCE)) {
+            rate = (double)times * AT_ONCE * 1e9 / (double)(host_now_ns() - begin);
         }
-        if (stream(&c, text.text, times, times * 16)) {
-            rate = (double)times * 16 * 1e9 / (double)(host_now_ns() - begin);
-        }
-        strbuf_free(&text);
     }
     client_close(&c);
-    free(request);
+    strbuf_free(&text);
     return rate;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* `blksim qmp`: a world with QMP monitors for real clients.
  *
- * The world is that of a scenario case, which is made here from the options or comes from a file: its
- * disks, images and nodes are there when the first client is greeted.  When the clients have done
- * with it, it is torn down and judged as that of any case.
+ * The world is that of a scenario case, which is made here from the options or comes from a file:
+ * its disks, images and nodes are there when the first client is greeted.  When the clients have
+ * done with it, it is torn down and judged as that of any case.
  */
 #include "app/app.h"
 #include "app/features.h"
@@ -38,13 +38,13 @@ static struct script *make_script(const struct options *o, struct strbuf *errors
     struct strbuf text = { .text = NULL };
     bool sim = options_has(o, "sim") || options_has(o, "disk") || options_has(o, "image");
     strbuf_printf(&text, "case qmp\nhost %s\n", sim ? "sim" : "posix");
+    put_lines(&text, "disk", o);
+    put_lines(&text, "image", o);
     for (size_t i = 0; i < o->args_len; i++) {
         strbuf_puts(&text, i ? " " : "args ");
         script_format_value(o->args[i], false, &text);
     }
     strbuf_puts(&text, o->args_len ? "\n" : "");
-    put_lines(&text, "disk", o);
-    put_lines(&text, "image", o);
     struct script *s = script_parse("(options)", strbuf_str(&text), text.len, errors);
     strbuf_free(&text);
     return s;

@@ -116,8 +116,8 @@ static int check_graph_line(const struct session *s)
     const struct script *script = u->script;
     int end = (int)script->lines_len;
     if (s->selection->units.len != 1) {
-        app_complain("run: --graph-at is of one unit, and %zu are selected; choose one with --case, "
-                     "--define and --seed", s->selection->units.len);
+        app_complain("run: --graph-at is of one unit, and %zu are selected; choose one with "
+                     "--case, --define and --seed", s->selection->units.len);
         return APP_USAGE;
     }
     for (size_t i = 0; i < script->cases_len; i++) {
@@ -127,8 +127,8 @@ static int check_graph_line(const struct session *s)
     }
     int begin = u->cas->stmts_len ? u->cas->stmts[0].line : end + 1;
     if (s->graph_at < begin || s->graph_at > end) {
-        app_complain("run: --graph-at: line %d is none of the statements of case %s (lines %d to %d)",
-                     s->graph_at, u->cas->name, begin, end);
+        app_complain("run: --graph-at: line %d is none of the statements of case %s (lines %d to "
+                     "%d)", s->graph_at, u->cas->name, begin, end);
         return APP_USAGE;
     }
     return APP_OK;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Buffers on both sides of a monitor.
  *
- * 1. Bytes are read only when those read before were taken, and no command is begun while the client
- *    leaves more than OUT_PAUSE bytes unread: a client that only writes stops itself.
+ * 1. Bytes are read only when those read before were taken, and no command is begun while the
+ *    client leaves more than OUT_PAUSE bytes unread: a client that only writes stops itself.
  * 2. Nothing waits in write: not for a socket, and not for a pipe, which gets one page whenever it
  *    says that it has room.
  */
@@ -21,7 +21,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { OUT_PAUSE = 1 << 20, OUT_MAX = 1 << 28, PIPE_BYTES = 4096 };
+enum { OUT_PAUSE = 1 << 20, OUT_MAX = 1 << 28, PIPE_BYTES = 4096, FDS_MAX = 16 };
 
 /* ---- Coming and going ---- */
 
@@ -109,10 +109,35 @@ bool qmp_client_wants(const struct qmp_client *c)
            qmp_client_unsent(c) <= OUT_PAUSE;
 }
 
+/* As read(2); descriptors that come along are handed over. */
+static ssize_t receive(struct qmp_client *c)
+{
+    union {
+        char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = { .iov_base = c->in, .iov_len = sizeof(c->in) };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+                          .msg_controllen = sizeof(control.bytes) };
+    ssize_t n = recvmsg(c->in_fd, &msg, MSG_CMSG_CLOEXEC);
+    struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+    for (; h; h = CMSG_NXTHDR(&msg, h)) {
+        if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        for (size_t i = 0; i < (h->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+            c->take_fd(c->opaque, fd);
+        }
+    }
+    return n;
+}
+
 void qmp_client_read(struct qmp_client *c)
 {
     CHECK(qmp_client_wants(c));
-    ssize_t n = read(c->in_fd, c->in, sizeof(c->in));
+    ssize_t n = c->listen_fd < 0 ? read(c->in_fd, c->in, sizeof(c->in)) : receive(c);
     if (n > 0) {
         c->in_at = 0;
         c->in_len = (size_t)n;

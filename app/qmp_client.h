@@ -13,6 +13,9 @@ enum { CLIENT_IN_BYTES = 65536 };
 
 struct qmp_client {
     struct monitor *monitor;
+    /* Gets descriptors that come over the socket, and closes them. */
+    void (*take_fd)(void *opaque, int fd);
+    void *opaque;
     const char *path; /* Of the socket; NULL: the standard streams. */
     int listen_fd;    /* -1: standard streams. */
     int in_fd, out_fd; /* -1: nobody is connected. */

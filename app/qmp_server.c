@@ -15,10 +15,12 @@
 #include "app/qmp_client.h"
 #include "base/check.h"
 #include "base/mem.h"
-#include "model/layer_state.h"
+#include "model/layer.h"
 #include "scenarios/target_sim.h"
+#include "sim/host_fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -83,12 +85,27 @@ static void on_output(void *opaque, const char *node, const char *text)
     fflush(f);
 }
 
+/* The file behind it waits for the command that takes it (add-fd, getfd).  On a simulated host
+ * there is none, and the command says so. */
+static void on_fd(void *opaque, int fd)
+{
+    struct server *s = opaque;
+    struct host *host = target_sim_host(s->world->target);
+    if (s->world->posix) {
+        char *path = mem_printf("/proc/self/fd/%d", fd);
+        bool writable = (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
+        host_fd_pass(host, path, writable ? HOST_WRITE : 0);
+        free(path);
+    }
+    close(fd);
+}
+
 static void on_signal(struct server *s)
 {
     struct layer *l = target_sim_layer(s->world->target);
     s->quit = true;
     if (l) {
-        layer_emit(l, "SHUTDOWN", json_pack("{s:b, s:s}", "guest", 0, "reason", "host-signal"));
+        layer_tell_shutdown(l, "host-signal");
     }
 }
 
@@ -267,7 +284,8 @@ static int open_clients(struct server *s, struct error *err)
     s->len = MAX(n, (size_t)1);
     for (size_t i = 0; i < s->len; i++) {
         struct qmp_client *c = &s->clients[i];
-        *c = (struct qmp_client){ .listen_fd = -1, .in_fd = -1, .out_fd = -1 };
+        *c = (struct qmp_client){ .listen_fd = -1, .in_fd = -1, .out_fd = -1, .take_fd = on_fd,
+                                  .opaque = s };
         c->monitor = monitor_create(&(struct monitor_config){
             .layer = target_sim_layer(s->world->target), .send = qmp_client_send, .opaque = c });
     }

@@ -1,8 +1,8 @@
 /* QMP monitors for real clients, on the standard streams or on unix sockets, over a world.
  *
- * A socket is a monitor, and serves one client after the other: whoever connects meanwhile waits, as
- * with QEMU's chardevs (server=on).  On the virtual clock time moves only while a command needs it;
- * on the real one the world's time follows that of the machine.
+ * A socket is a monitor, and serves one client after the other: whoever connects meanwhile waits,
+ * as with QEMU's chardevs (server=on).  On the virtual clock time moves only while a command needs
+ * it; on the real one the world's time follows that of the machine.
  */
 #ifndef APP_QMP_SERVER_H
 #define APP_QMP_SERVER_H

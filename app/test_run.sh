@@ -130,6 +130,32 @@ fi
     >/dev/null 2>&1)
 same "folder, locale and environment leave no mark" r.txt r2.txt
 
+# The graph behind a statement.
+cat >graph.scn <<'END'
+case graph/two
+blockdev-add driver=null-co node-name=n0 size=1M
+blockdev-add driver=raw \
+        node-name=r0 file=n0
+    graph r0 -file-> n0
+blockdev-del node-name=r0
+
+case graph/other
+blockdev-add driver=null-co node-name=n1 size=1M
+END
+expect 0 "a drawing" run --graph-at 2 -c graph/two graph.scn
+out_has "digraph blocks {" "is in the DOT language"
+out_has '"n0" [label="n0\nnull-co, 1048576 bytes", penwidth=2];' "has nodes"
+out_hasnt '"r0"' "not those that come later"
+err_has "1 passed" "and the report is on stderr"
+for line in 3 4 5; do
+    expect 0 "line $line of a statement" run --graph-at $line -c graph/two graph.scn
+    out_has '"r0" -> "n0"' "shows its edge"
+done
+expect 2 "a line of another case" run --graph-at 9 -c graph/two graph.scn
+err_has "--graph-at: line 9 is none of the statements of case graph/two (lines 2 to 7)" "it says which"
+expect 2 "two cases" run --graph-at 2 graph.scn
+expect 2 "another report on stdout" run --graph-at 2 --tap - -c graph/two graph.scn
+
 [ -z "$(ls "$TMPDIR")" ]
 result $? "no work folder is left"
 finish

@@ -190,6 +190,26 @@ int text_parse_u64(const char *text, uint64_t *value)
     return ret;
 }
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool text_is_identifier(const char *text)
+{
+    if (!is_letter(*text)) {
+        return false;
+    }
+    while (*++text) {
+        bool ok = is_letter(*text) || (*text >= '0' && *text <= '9') || *text == '-' ||
+                  *text == '.' || *text == '_';
+        if (!ok) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Edits (insert, delete, replace, swap of neighbours) that turn a into b; both at most WORD_MAX
  * letters. */
 static size_t edit_distance(const char *a, size_t na, const char *b, size_t nb)

@@ -17,6 +17,10 @@ int text_parse_duration(const char *text, int64_t *ns);
 /* A whole decimal or 0x number, nothing after it.  Errors: -EINVAL, -ERANGE. */
 int text_parse_u64(const char *text, uint64_t *value);
 
+/* Whether it can be the name of something, as QEMU has it: a letter, then letters, digits, '-', '.'
+ * and '_'. */
+bool text_is_identifier(const char *text);
+
 /* The candidate closest to word by edit distance, or NULL when none is close enough to be a
  * typing error (more than a third of the letters differ).  list ends with NULL. */
 const char *text_nearest(const char *word, const char *const *list);

@@ -8,8 +8,8 @@
  *   'n'  file names (json:..., prefix:...)     'h'  lines of the human monitor
  *   'c'  words of a command line (-blockdev, -drive...), a line each
  *
- * After each refused command the graph must look as before it, and the graph oracle has nothing to
- * say; at the end the world comes apart without a rest.
+ * After each refused command the graph must look as before it, and the oracles of the graph have
+ * nothing to say; at the end the world comes apart without a rest.
  */
 #include "base/check.h"
 #include "base/mem.h"
@@ -24,13 +24,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { STEPS_MAX = 2000000, LINES_MAX = 64, DISK_BYTES = 1 << 20 };
+enum { STEPS_MAX = 2000000, LINES_MAX = 64, DISK_BYTES = 1 << 20, JUDGES = 4 };
 
 struct fuzz {
     struct sim *sim;
     struct host *host;
     struct layer *layer;
-    struct oracle oracle;
+    struct oracle oracles[JUDGES];
+    struct oracle_set set;
     struct monitor *monitor;
     struct strbuf before; /* The graph at the last look. */
     bool quit;
@@ -65,7 +66,7 @@ static void settle(struct fuzz *f)
 static void look(struct fuzz *f, bool refused)
 {
     struct strbuf now = { .text = NULL };
-    f->oracle.ops->quiesce(f->oracle.state, f->layer);
+    oracles_quiesce(&f->set, f->layer);
     layer_draw(f->layer, &now);
     if (refused && strcmp(strbuf_str(&f->before), strbuf_str(&now)) != 0) {
         fprintf(stderr, "%s\n", strbuf_str(&f->before));
@@ -261,6 +262,8 @@ static void open_world(struct fuzz *f)
         "{'execute': 'blockdev-add', 'arguments': {'driver': 'null-co', 'size': 1048576,"
         " 'node-name': 'n0'}}",
     };
+    static const struct oracle_ops *const judges[JUDGES] = { &oracle_graph, &oracle_permissions,
+                                                       &oracle_frozen, &oracle_drain };
     struct disk_config cfg = DISK_CONFIG_INIT;
     struct disk *d;
     struct error err = ERROR_INIT;
@@ -270,8 +273,13 @@ static void open_world(struct fuzz *f)
     CHECK(disk_create(f->sim, "d0", &cfg, &d, &err) == 0 && host_sim_add_disk(f->host, d) == 0);
     f->layer = layer_create(f->sim, f->host, drivers_all);
     layer_set_hooks(f->layer, &(struct layer_hooks){ on_qemu_io, on_quit, f });
-    f->oracle = (struct oracle){ .ops = &oracle_graph, .sim = f->sim, .fail = on_oracle_fail };
-    f->oracle.state = f->oracle.ops->create(&f->oracle);
+    for (size_t i = 0; i < ARRAY_LEN(judges); i++) {
+        struct oracle *o = &f->oracles[i];
+        *o = (struct oracle){ .ops = judges[i], .sim = f->sim, .fail = on_oracle_fail };
+        o->state = o->ops->create(o);
+    }
+    f->set = (struct oracle_set){ .at = f->oracles, .len = ARRAY_LEN(judges) };
+    oracles_watch(&f->set, f->layer);
     f->monitor = monitor_create(&(struct monitor_config){ .layer = f->layer, .send = on_send,
                                                           .opaque = f });
     for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {
@@ -294,7 +302,10 @@ static void close_world(struct fuzz *f)
     if (f->layer) {
         wrong("stuck", "the layer does not end");
     }
-    f->oracle.ops->destroy(f->oracle.state);
+    for (size_t i = 0; i < f->set.len; i++) {
+        f->oracles[i].ops->destroy(f->oracles[i].state);
+    }
+    oracles_free(&f->set);
     host_destroy(f->host);
     sim_destroy(f->sim);
     strbuf_free(&f->before);

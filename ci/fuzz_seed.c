@@ -178,7 +178,8 @@ int main(int argc, char **argv)
         "hhelp\ninfo block -n -v\ninfo block-graph\ninfo blockstats\ninfo version\nhelp info block",
         "hqemu-io n0 \"read 0 512\"\nqemu-io -d x \"a\\\"b\"\ninfo block-jobs\nquit",
         "q{\"exec-oob\": \"yank\", \"arguments\": {\"instances\": []}}{'execute': 'quit'}",
-        "q{'execute': 'query-version', 'id': [1.5e3, -0, 18446744073709551615, \"\\ud83d\\ude00\"]}",
+        "q{'execute': 'query-version', 'id': [1.5e3, -0, 18446744073709551615, "
+        "\"\\ud83d\\ude00\"]}",
         "q]]{\"a\"\n\t{\"execute\": \"nope\"} {\"execute\": \"query-block\"}",
     };
     struct seeds s = { .dir = argc == 3 ? argv[1] : NULL };

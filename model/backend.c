@@ -173,14 +173,17 @@ const char *backend_client_id(const struct backend *b)
 int backend_insert(struct backend *b, struct node *n, struct error *err)
 {
     CHECK(b->root == NULL && !b->destroyed);
-    if (b->client && n->iothread != b->iothread) {
-        int ret = node_set_iothread(n, b->iothread, err);
-        if (ret < 0) {
-            return ret;
-        }
+    uint32_t old = n->iothread;
+    int ret = b->client ? node_set_iothread(n, b->iothread, err) : 0;
+    if (ret < 0) {
+        return ret;
     }
-    return child_attach(n, "root", ROLE_FILTERED | ROLE_PRIMARY, NULL, &backend_parent, b, b->perm,
-                        &b->root, err);
+    ret = child_attach(n, "root", ROLE_FILTERED | ROLE_PRIMARY, NULL, &backend_parent, b, b->perm,
+                       &b->root, err);
+    if (ret < 0) {
+        node_set_iothread(n, old, NULL); /* Those who let it go let it come back. */
+    }
+    return ret;
 }
 
 void backend_remove(struct backend *b)

@@ -61,7 +61,7 @@ void child_detach(struct child *c)
     struct proposal *p = proposal_begin(c->node->layer);
     struct txn txn = TXN_INIT;
     proposal_drop(p, c);
-    /* Asking for less cannot conflict. */
+    proposal_only_less(p);
     int ret = txn_end(&txn, proposal_apply(p, &txn, NULL));
     CHECK(ret == 0);
 }

@@ -10,9 +10,11 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "model/cmdline_private.h"
 #include "model/device.h"
 #include "model/layer_state.h"
+#include "model/machine.h"
 #include "model/object.h"
 #include "model/qmp/commands.h"
 #include "model/qmp/reader.h"
@@ -87,21 +89,12 @@ static int apply_object(struct layer *l, json_t *args, struct error *err)
 
 /* ---- values without ---- */
 
-/* A name that may stand for a thing: a letter, then letters, digits, '-', '.', '_'. */
-static bool is_identifier(const char *s)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    static const char more[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                               "0123456789-._";
-    return strspn(s, letters) > 0 && s[strspn(s, more)] == '\0';
-}
-
 static json_t *parse_options(struct layer *l, const char *text, const char *implied,
                              struct error *err)
 {
     json_t *out = optstr_parse(l, text, implied, err);
     const char *id = out ? json_string_value(json_object_get(out, "id")) : NULL;
-    if (id && !is_identifier(id)) {
+    if (id && !text_is_identifier(id)) {
         error_set(err, -EINVAL, "Parameter 'id' expects an identifier");
         json_decref(out);
         return NULL;
@@ -140,7 +133,7 @@ static const struct option_kind kinds[] = {
 
 /* Options of QEMU that say nothing of the block layer, or what is not there. */
 static const char *const foreign[] = {
-    "M", "machine", "accel", "cpu", "m", "smp", "nodefaults", "no-user-config", "S", "display",
+    "M", "machine", "accel", "cpu", "m", "smp", "nodefaults", "no-user-config", "display",
     "nographic", "monitor", "qmp", "mon", "chardev", "serial", "vga", "netdev", "name", "uuid",
     "snapshot", "hda", "hdb", "hdc", "hdd", "fda", "fdb", "cdrom", "mtdblock", "sd", "pflash",
     "add-fd", "set", "global", "boot", "incoming", "nbd-server", "export", "daemonize", "pidfile",
@@ -198,14 +191,25 @@ static int read_option(struct layer *l, const char *word, const char *value, str
     return 0;
 }
 
+/* -S: the machine waits for `cont`. */
+static bool is_hold(const char *word)
+{
+    return strcmp(word, "-S") == 0 || strcmp(word, "--S") == 0;
+}
+
 int layer_command_line(struct layer *l, int argc, char **argv, struct error *err)
 {
     struct options all = { 0 };
     struct error own = ERROR_INIT;
     int ret = 0;
     CHECK(argc >= 0);
-    for (int i = 0; i < argc && ret == 0; i += 2) {
+    for (int i = 0; i < argc && ret == 0; i++) {
+        if (is_hold(argv[i])) {
+            machine_hold(l);
+            continue;
+        }
         ret = read_option(l, argv[i], i + 1 < argc ? argv[i + 1] : NULL, &all, &own);
+        i++;
     }
     for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
         for (size_t i = 0; i < all.len && ret == 0; i++) {

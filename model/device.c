@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "model/blocker.h"
 #include "model/device_private.h"
 #include "model/machine.h"
@@ -66,6 +67,22 @@ void device_move_tray(struct backend *b, bool open)
                          "tray-open", open));
 }
 
+bool device_uses_iothread(const struct layer *l, uint32_t iothread)
+{
+    const struct device *d = l->devices;
+    while (d && d->iothread != iothread) {
+        d = d->next;
+    }
+    return d != NULL;
+}
+
+void device_close_trays(struct layer *l)
+{
+    for (struct device *d = l->devices; d; d = d->next) {
+        d->tray_open = false;
+    }
+}
+
 /* ---- Memory and lists ---- */
 
 struct device *device_ref(struct device *d)
@@ -99,6 +116,12 @@ bool device_is_gone(const struct device *d)
 struct backend *device_backend(const struct device *d)
 {
     return d->gone ? NULL : d->backend;
+}
+
+struct backend *device_backend_of_id(const struct device *d, const char *id)
+{
+    bool outer = d->type->has_inner && strcmp(id, d->block_id) != 0;
+    return outer ? NULL : device_backend(d);
 }
 
 static void link_device(struct device *d)
@@ -169,8 +192,8 @@ static int take_drive(struct device *d, const char *name, struct error *err)
     }
     struct node *n = name ? layer_find_node(l, name) : NULL;
     if (name && !n) {
-        return error_set(err, -ENODEV, "Property '%s.drive' can't find value '%s'", d->type->name,
-                         name);
+        return error_set(err, -ENODEV, "Property '%s.drive' can't find value '%s'",
+                         d->type->has_inner ? "virtio-blk-device" : d->type->name, name);
     }
     if (!name && d->type->kind != DEVICE_CD) {
         return 0;
@@ -186,7 +209,7 @@ static int take_drive(struct device *d, const char *name, struct error *err)
  * a -drive. */
 static void drop_drive(struct device *d, bool was_there)
 {
-    static const struct perm_pair idle = { PERM_CONSISTENT_READ, PERM_ALL };
+    static const struct perm_pair idle = { 0, PERM_ALL };
     struct backend *b = d->backend;
     if (!b || !backend_client_of(b, &device_client)) {
         return; /* None, or it was taken away. */
@@ -360,24 +383,9 @@ static const char *word_of(const json_t *args, const char *key, char *buf, size_
     return v ? json_string_value(v) : NULL;
 }
 
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-/* A letter, then letters, digits, '-', '.', '_'. */
-static bool is_identifier(const char *s)
-{
-    bool ok = is_letter(*s);
-    for (; ok && *s; s++) {
-        ok = is_letter(*s) || (*s >= '0' && *s <= '9') || strchr("-._", *s) != NULL;
-    }
-    return ok;
-}
-
 static int check_id(const struct layer *l, const char *id, bool cold, struct error *err)
 {
-    if (id && !is_identifier(id)) {
+    if (id && !text_is_identifier(id)) {
         return error_set(err, -EINVAL, "Parameter 'id' expects an identifier");
     }
     return id && cold && device_find(l, id)
@@ -521,6 +529,9 @@ int device_unplug(struct layer *l, const char *id, struct error *err)
     }
     if (d->type->bus == DEVICE_BUS_IDE) {
         return error_set(err, -ENOTSUP, "Bus '%s' does not support hotplugging", ide[d->target]);
+    }
+    if (d->type->has_inner && strcmp(id, d->block_id) == 0) {
+        return error_set(err, -ENOTSUP, "Bus 'virtio-bus' does not support hotplugging");
     }
     if (d->unplugging) {
         return error_set(err, -EBUSY, "Device %s is already in the process of unplug", id);

@@ -24,6 +24,10 @@ int device_plug(struct layer *l, const json_t *args, struct error *err);
 /* [io] device_del.  id: or its path.  A disk on a SCSI bus goes at once.  What sits on the PCI bus
  * goes when the guest lets it go: at once while it runs, else when it does, or with a reset. */
 int device_unplug(struct layer *l, const char *id, struct error *err);
+/* [ctl] Whether a frontend is in that iothread, with or without a medium. */
+bool device_uses_iothread(const struct layer *l, uint32_t iothread);
+/* [ctl] All trays close, and nothing is told of it: a reset. */
+void device_close_trays(struct layer *l);
 /* [io] The guest answers: what was asked to go goes. */
 void device_finish_unplug(struct layer *l);
 
@@ -36,6 +40,9 @@ bool device_is_gone(const struct device *d);
 
 /* NULL for a controller, and for one that is gone. */
 struct backend *device_backend(const struct device *d);
+/* The same of what device_find found by that id: what uses a virtio disk's backend is the device
+ * inside it, which only its path leads to.  NULL also for the outer one. */
+struct backend *device_backend_of_id(const struct device *d, const char *id);
 
 /* What the block commands need of the client of a backend. */
 struct device_view {

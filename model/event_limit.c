@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Events that may come in floods are told once a second (QEMU docs/interop/qmp-spec.txt, section 2.5:
- * some events are rate-limited; qapi/block-core.json says which).
+/* Events that may come in floods are told once a second (QEMU docs/interop/qmp-spec.txt, section
+ * 2.5: some events are rate-limited; qapi/block-core.json says which).
  *
  *   first one       -> told, and a second begins
  *   within a second -> kept; a later one takes its place

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "model/iothread.h"
 #include "model/layer_state.h"
 
@@ -135,21 +136,12 @@ void export_del_all(struct layer *l)
     }
 }
 
-/* QEMU's id_wellformed. */
-static bool id_is_wellformed(const char *s)
-{
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    size_t first = strspn(s, LETTERS);
-    return first > 0 && strspn(s, LETTERS "0123456789-._") == strlen(s);
-#undef LETTERS
-}
-
 /* Checked in QEMU's order. */
 static int find_node(struct layer *l, const json_t *args, struct node **out, int *iothread,
                      struct error *err)
 {
     const char *id = str(args, "id"), *name = str(args, "iothread");
-    if (!id_is_wellformed(id)) {
+    if (!text_is_identifier(id)) {
         return error_set(err, -EINVAL, "Invalid block export id");
     }
     if (find(l, id)) {
@@ -213,9 +205,6 @@ int export_add(struct layer *l, const json_t *args, struct error *err)
         ret = node_set_iothread(n, (uint32_t)iothread, must ? err : NULL);
         ret = must ? ret : 0;
     }
-    if (ret == 0) {
-        ret = check_nbd(l, args, name, err);
-    }
     if (ret < 0) {
         return ret;
     }
@@ -225,6 +214,7 @@ int export_add(struct layer *l, const json_t *args, struct error *err)
     e->name = mem_strdup(name);
     e->fixed_iothread = is_true(args, "fixed-iothread");
     ret = insert(e, n, is_true(args, "writable"), err);
+    ret = ret < 0 ? ret : check_nbd(l, args, name, err);
     if (ret < 0) {
         export_free(e);
         return ret;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* New images: qemu-img create, as snapshots and scenarios need it.
  *
- *   options checked and typed -> file opened, or made -> emptied -> the format writes itself into it
+ *   options checked and typed -> file opened, or made -> emptied -> the format writes itself there
  *
  * A file that is in use is not touched: the locks of the file driver say so before it is emptied.
  * The backing file is opened only to learn its size, when none is given.
@@ -48,8 +48,7 @@ static json_t *type_value(const struct schema_member *m, const json_t *value, st
         if (text_parse_size(text, &bytes) == 0) {
             return json_integer(bytes);
         }
-        error_set(err, -EINVAL, "Parameter '%s' expects a non-negative number below 2^64",
-                  m->name);
+        error_set(err, -EINVAL, "Parameter '%s' expects a non-negative number below 2^64", m->name);
     } else {
         if (text_parse_u64(text, &number) == 0 && number <= INT64_MAX) {
             return json_integer((json_int_t)number);
@@ -79,7 +78,8 @@ static int type_options(const struct blk_driver *drv, const json_t *options, jso
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)options, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)options, name, value)
+    {
         const struct schema_member *m = find_option(drv, name);
         if (!m) {
             return error_set(err, -EINVAL, "Invalid parameter '%s'", name);
@@ -98,8 +98,8 @@ static int type_options(const struct blk_driver *drv, const json_t *options, jso
 
 /* ---- The backing file ---- */
 
-static int backing_size(struct layer *l, const char *filename, const json_t *options,
-                        int64_t *size, struct error *err)
+static int backing_size(struct layer *l, const char *filename, const json_t *options, int64_t *size,
+                        struct error *err)
 {
     const char *name = json_string_value(json_object_get(options, "backing_file"));
     const json_t *format = json_object_get(options, "backing_fmt");
@@ -130,7 +130,8 @@ static int check_backing(const char *filename, const json_t *options, struct err
         return 0;
     }
     if (strcmp(name, filename) == 0) {
-        return error_set(err, -EINVAL, "Error: Trying to create an image with the same filename "
+        return error_set(err, -EINVAL,
+                         "Error: Trying to create an image with the same filename "
                          "as the backing file");
     }
     return json_object_get(options, "backing_fmt")
@@ -262,8 +263,8 @@ int image_create(struct layer *l, const char *format, const char *filename, int6
         }
         if (ret == -EFBIG) {
             error_set(err, ret, "The image size is too large for file format '%s'%s", format,
-                      json_object_get(typed, "cluster_size")
-                          ? " (try using a larger cluster size)" : "");
+                      json_object_get(typed, "cluster_size") ? " (try using a larger cluster size)"
+                                                             : "");
         } else if (ret < 0) {
             error_set(err, ret, "%s", why.text);
         }
@@ -273,8 +274,8 @@ int image_create(struct layer *l, const char *format, const char *filename, int6
 }
 
 int layer_make_image(struct sim *s, struct host *h, const struct blk_driver *const *drivers,
-                     const char *format, const char *filename, int64_t size,
-                     const json_t *options, struct error *err)
+                     const char *format, const char *filename, int64_t size, const json_t *options,
+                     struct error *err)
 {
     struct layer *l = layer_create(s, h, drivers);
     int ret = image_create(l, format, filename, size, options, err);

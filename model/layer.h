@@ -45,8 +45,8 @@ void layer_on_event(struct layer *l, void (*fn)(void *opaque, const json_t *even
 
 /* What stands outside of the layer and a monitor command may ask for.  Any member may be NULL. */
 struct layer_hooks {
-    /* [io] The human monitor's `qemu-io`.  device: as typed; with `-d` that of a frontend.  What the
-     * monitor says goes to out, lines ending in \r\n; what qemu-io prints goes elsewhere, as
+    /* [io] The human monitor's `qemu-io`.  device: as typed; with `-d` that of a frontend.  What
+     * the monitor says goes to out, lines ending in \r\n; what qemu-io prints goes elsewhere, as
      * QEMU's does.  NULL: there is no human monitor. */
     void (*qemu_io)(void *opaque, const char *device, bool frontend, const char *command,
                     struct strbuf *out);
@@ -75,10 +75,13 @@ struct node *layer_lookup(const struct layer *l, const char *device, const char 
 const char *layer_node_name(const struct node *n);
 struct backend *layer_find_backend(const struct layer *l, const char *name);
 
-/* The graph as a drawing: appends a digraph in the DOT language of Graphviz.  Nodes are boxes in order
- * of creation with name, driver and length; whoever else holds one is an ellipse.  An edge has its
- * name and, in letters, what it uses and shares: r consistent-read, w write, u write-unchanged, s
- * resize.  What is frozen is red and bold. */
+/* SHUTDOWN, with the reason that QEMU gives ("host-signal"). */
+void layer_tell_shutdown(struct layer *l, const char *reason);
+
+/* The graph as a drawing: appends a digraph in the DOT language of Graphviz.  Nodes are boxes in
+ * order of creation with name, driver and length; whoever else holds one is an ellipse.  An edge
+ * has its name and, in letters, what it uses and shares: r consistent-read, w write, u
+ * write-unchanged, s resize.  What is frozen is red and bold. */
 void layer_draw(const struct layer *l, struct strbuf *out);
 
 /* The arguments of a command as a schema type, or NULL for an unknown command.  *known says whether

@@ -37,8 +37,9 @@ void machine_destroy(struct machine *m)
 
 void machine_hold(struct layer *l)
 {
-    CHECK(l->machine->state == RUN_STATE_RUNNING);
-    l->machine->state = RUN_STATE_PRELAUNCH;
+    if (l->machine->state == RUN_STATE_RUNNING) {
+        l->machine->state = RUN_STATE_PRELAUNCH;
+    }
 }
 
 bool machine_is_running(const struct layer *l)
@@ -57,7 +58,8 @@ const char *machine_state_name(const struct layer *l)
 
 /* ---- Stopping ---- */
 
-/* [io] What was written before the stop is durable after it: the image may go on elsewhere. */
+/* [io] What was written before the stop is durable after it: the image may go on elsewhere.  No
+ * command runs meanwhile. */
 static void come_to_rest(struct layer *l)
 {
     drain_all_begin(l);
@@ -90,16 +92,17 @@ static bool leave_running(struct layer *l, enum run_state state)
 
 void machine_stop(struct layer *l)
 {
-    if (leave_running(l, RUN_STATE_PAUSED)) {
-        come_to_rest(l);
-    }
+    leave_running(l, RUN_STATE_PAUSED);
+    come_to_rest(l); /* What others than the guest wrote since the last stop, too. */
 }
 
 static void rest_run(void *opaque)
 {
     struct layer *l = opaque;
     struct machine *m = l->machine;
+    qmp_lock(l);
     come_to_rest(l);
+    qmp_unlock(l);
     if (--m->flushes == 0) {
         co_queue_wake_all(&m->idle);
     }
@@ -139,6 +142,7 @@ void machine_reset(struct layer *l)
     if (m->state != RUN_STATE_RUNNING) {
         m->state = RUN_STATE_PRELAUNCH;
     }
+    device_close_trays(l);
     device_finish_unplug(l);
 }
 

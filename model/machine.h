@@ -32,13 +32,13 @@ bool machine_is_running(const struct layer *l);
 /* "running", "io-error"... */
 const char *machine_state_name(const struct layer *l);
 
-/* [io] Requests in flight end, and all nodes are flushed. */
+/* [io] Requests in flight end, and all nodes are flushed; also when it does not run. */
 void machine_stop(struct layer *l);
 /* [ctl] The same because of a failed request: ends and flushes by itself. */
 void machine_stop_for_error(struct layer *l);
 /* [io] The guest goes on, and what was asked to go goes. */
 void machine_cont(struct layer *l);
-/* [io] What was asked to go goes. */
+/* [io] Trays close, and what was asked to go goes. */
 void machine_reset(struct layer *l);
 
 /* [io] Waits until the guest runs.  False: it never will again (machine_off), or *gone was set and

@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "model/io_private.h"
 #include "model/layer_state.h"
 #include "model/open.h"
@@ -29,6 +30,7 @@ static void link_node(struct node *n)
     struct layer *l = n->layer;
     CHECK(!n->linked);
     n->linked = true;
+    n->quiesce += l->drain_all; /* From now on the sections that concern every node count it. */
     n->prev = l->nodes_tail;
     *(l->nodes_tail ? &l->nodes_tail->next : &l->nodes) = n;
     l->nodes_tail = n;
@@ -64,24 +66,9 @@ static void node_free(struct node *n)
     free(n);
 }
 
-/* QEMU's id_wellformed: a letter, then letters, digits, '-', '.', '_'. */
-static bool name_is_wellformed(const char *s)
-{
-    if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z'))) {
-        return false;
-    }
-    for (s++; *s; s++) {
-        if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
-              (*s >= '0' && *s <= '9') || *s == '-' || *s == '.' || *s == '_')) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static int check_name(const struct layer *l, const char *name, struct error *err)
 {
-    if (!name_is_wellformed(name)) {
+    if (!text_is_identifier(name)) {
         return error_set(err, -EINVAL, "Invalid node-name: '%s'", name);
     }
     if (layer_find_backend(l, name)) {
@@ -221,7 +208,6 @@ static struct node *node_new(struct layer *l, const struct blk_driver *drv, cons
     n->options = json_deep_copy(options);
     n->refs = 1;
     n->actor = sim_actor(l->sim);
-    n->quiesce = l->drain_all; /* It is born in the sections that concern every node. */
     n->drained.what = "requests in flight";
     n->flush_queue.what = "flush in progress";
     l->nodes_alive++;
@@ -250,14 +236,13 @@ static int open_backing_by_name(struct node *n, const json_t *given, struct erro
             json_object_set_new(options, "driver", json_string(n->backing_format));
         }
         ret = node_open_name(n->layer, name, options, n, ROLE_COW, &child, err);
-        if (ret == 0) {
+        if (ret < 0) {
+            error_prefix(err, "Could not open backing file: ");
+        } else {
             ret = attach_inherited(n, child, "backing", ROLE_COW, &edge, err);
         }
         if (ret == 0 && !given) {
             n->backing_auto = node_filename(edge->node);
-        }
-        if (ret < 0) {
-            error_prefix(err, "Could not open backing file: ");
         }
     }
     json_decref(options);
@@ -283,7 +268,7 @@ static int open_backing(struct node *n, struct error *err)
         return open_backing_by_name(n, value, err);
     }
     int ret = node_open_child_value(n, value, "backing", ROLE_COW, &edge, err);
-    if (ret < 0) {
+    if (ret == -ENODEV) { /* Of one that is there only the link can fail. */
         error_prefix(err, "Could not open backing file: ");
     }
     return ret;

@@ -11,9 +11,9 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "model/layer_state.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,21 +157,6 @@ static void object_free(struct layer *l, struct object *o)
     free(o);
 }
 
-/* QEMU's rule for ids: a letter, then letters, digits, '-', '.' and '_'. */
-static bool is_identifier(const char *id)
-{
-    const unsigned char *p = (const unsigned char *)id;
-    if (*p > 127 || !isalpha(*p)) {
-        return false;
-    }
-    while (*++p) {
-        if (*p > 127 || (!isalnum(*p) && !strchr("-._", *p))) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The new object takes state over. */
 static int enlist(struct layer *l, const char *id, const struct object_type *type, void *state,
                   struct error *err)
@@ -202,7 +187,7 @@ int object_add(struct layer *l, const json_t *args, struct error *err)
         find_type(json_string_value(json_object_get(args, "qom-type")));
     void *state = NULL;
     CHECK(id && type);
-    if (!is_identifier(id)) {
+    if (!text_is_identifier(id)) {
         return error_set(err, -EINVAL, "Parameter 'id' expects an identifier");
     }
     json_t *props = json_copy((json_t *)(uintptr_t)args);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* iothread: a queue of coroutines of its own (sim/sched.h).
  *
- * The object is the iothread: it comes and goes with it.  One that nodes belong to, or in which
- * something runs, is in use and stays.  Nothing here polls, so what says how to is only kept.
+ * The object is the iothread: it comes and goes with it.  One that nodes or frontends belong to, or
+ * in which something runs, is in use and stays.  Nothing here polls, so what says how to is only kept.
  * (QEMU qapi/qom.json: IothreadProperties, EventLoopBaseProperties.)
  */
 #include "base/check.h"
 #include "base/mem.h"
+#include "model/device.h"
 #include "model/layer_state.h"
 #include "model/object.h"
 
@@ -93,7 +94,8 @@ static bool iothread_in_use(const void *state)
             return true;
         }
     }
-    return sim_iothread_is_busy(o->layer->sim, (uint32_t)o->number);
+    return device_uses_iothread(o->layer, (uint32_t)o->number) ||
+           sim_iothread_is_busy(o->layer->sim, (uint32_t)o->number);
 }
 
 static void iothread_destroy(void *state)

@@ -92,7 +92,7 @@ static int take_x(struct throttle_config *c, const json_t *props, struct error *
     return 0;
 }
 
-/* What is not given stays as it is. */
+/* What is not given stays as it is; the whole is checked. */
 static int take_limits(struct throttle_config *c, const json_t *limits, struct error *err)
 {
     for (size_t i = 0; i < LIMITS; i++) {
@@ -107,7 +107,7 @@ static int take_limits(struct throttle_config *c, const json_t *limits, struct e
             *value_at(c, i) = (uint64_t)v;
         }
     }
-    return 0;
+    return throttle_check(c, err);
 }
 
 static int group_create(struct layer *l, const char *id, const json_t *props, void **state,
@@ -186,9 +186,6 @@ static int group_set(void *state, const char *property, const json_t *value, str
     int ret = object_check_value(o->layer, &object_type_throttle_group, property, value, err);
     if (ret == 0) {
         ret = take_limits(&c, value, err);
-    }
-    if (ret == 0) {
-        ret = throttle_check(&c, err);
     }
     if (ret == 0) {
         throttle_group_set(o->group, &c);

@@ -135,6 +135,11 @@ void proposal_set_perm(struct proposal *p, struct child *c, struct perm_pair per
     proposal_node(p, edge_target(c));
 }
 
+void proposal_only_less(struct proposal *p)
+{
+    p->only_less = true;
+}
+
 void proposal_set_flags(struct proposal *p, struct node *n, const struct node_flags *flags)
 {
     proposal_node(p, n);

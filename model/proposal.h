@@ -37,6 +37,9 @@ void proposal_move(struct proposal *p, struct child *c, struct node *to);
 void proposal_drop(struct proposal *p, struct child *c);
 /* What a parent that is not a node uses and shares. */
 void proposal_set_perm(struct proposal *p, struct child *c, struct perm_pair perm);
+/* The proposal only takes away: what is left of the users of a node stays, even where it could not
+ * have come by itself (writing, without resizing, what is no whole number of blocks). */
+void proposal_only_less(struct proposal *p);
 /* n's flags; *flags is lent until the end of the proposal. */
 void proposal_set_flags(struct proposal *p, struct node *n, const struct node_flags *flags);
 

@@ -115,7 +115,8 @@ static void block_backing(struct child *c, struct node *n)
         uint32_t ops = BLOCK_OP_ALL & ~((1u << BLOCK_OP_COMMIT_TARGET) | (1u << BLOCK_OP_STREAM) |
                                         (1u << BLOCK_OP_BACKUP_SOURCE) |
                                         (1u << BLOCK_OP_BACKUP_TARGET));
-        char *reason = mem_printf("node is used as backing hd of '%s'", c->parent->name);
+        char *reason = mem_printf("node is used as backing hd of '%s'",
+                                  node_device_or_name(c->parent));
         blocker_take(&n, 1, 0, ops, reason, &c->blocker, NULL);
         free(reason);
     }

@@ -238,7 +238,8 @@ static struct node *queue_pop(struct queue *q)
     return first;
 }
 
-static int check_node(const struct node *n, struct perm_pair cum, struct error *err)
+static int check_node(const struct proposal *p, const struct node *n, struct perm_pair cum,
+                      struct error *err)
 {
     const struct node_flags *flags = node_flags_next(n);
     if ((cum.used & (PERM_WRITE | PERM_WRITE_UNCHANGED)) && flags->read_only) {
@@ -249,7 +250,7 @@ static int check_node(const struct node *n, struct perm_pair cum, struct error *
                                n->name);
     }
     /* A write in the last block would be padded beyond the end. */
-    if ((cum.used & PERM_WRITE) && !(cum.used & PERM_RESIZE) &&
+    if (!p->only_less && (cum.used & PERM_WRITE) && !(cum.used & PERM_RESIZE) &&
         n->length % n->limits.request_alignment != 0) {
         return error_set(err, -EPERM,
                          "Cannot get 'write' permission without 'resize': Image size is not a "
@@ -264,7 +265,7 @@ static int solve_node(struct proposal *p, struct queue *q, struct node *n, struc
     struct perm_pair cum;
     int ret = solve_parents(n, &cum, err);
     if (ret == 0) {
-        ret = check_node(n, cum, err);
+        ret = check_node(p, n, cum, err);
     }
     if (ret < 0) {
         return ret;

@@ -30,7 +30,7 @@ struct reopen_entry {
     struct node *n;
     json_t *given;            /* What this reopen says, children included.  Owned. */
     json_t *options;          /* All of it, as n->options will be.  Owned. */
-    char *mixed;              /* A child that is named, and given inline then; NULL: none. */
+    char *mixed;              /* A child that is both named and given inline; NULL: none. */
     bool keep;                /* What is not given stays as it is, but for what is inherited. */
     uint8_t said;             /* SAID_* */
     struct node_flags flags;  /* As they will be. */

@@ -94,8 +94,21 @@ static void merge(json_t *to, const json_t *from)
     }
 }
 
-/* What a node is given goes over what it was given before in the same command; but inline options do
- * not replace the name of a child: the name counts, and both together are refused. */
+static bool is_child(const struct node *n, const char *name)
+{
+    return strcmp(name, "file") == 0 || strcmp(name, "backing") == 0 || node_child(n, name);
+}
+
+/* Whether the child of that name was opened by n. */
+static bool opened_child(const struct node *n, const char *name)
+{
+    const struct child *c = node_child(n, name);
+    return c && c->node->inherits == n;
+}
+
+/* What a node is given goes over what it was given before in the same command.  But a name and
+ * inline options of a child do not replace each other, unless the child has taken the inline ones:
+ * then the name counts, and both together are refused. */
 static void give(struct reopen_entry *e, json_t *options)
 {
     const char *name;
@@ -103,9 +116,13 @@ static void give(struct reopen_entry *e, json_t *options)
     void *next;
     json_object_foreach_safe(options, next, name, value) {
         const json_t *old = json_object_get(e->given, name);
-        if (old && !json_is_object(old) && json_is_object(value)) {
-            free(e->mixed);
-            e->mixed = mem_strdup(name);
+        if (!old || json_is_object(old) == json_is_object(value) || !is_child(e->n, name) ||
+            (json_is_object(old) && opened_child(e->n, name))) {
+            continue;
+        }
+        free(e->mixed);
+        e->mixed = mem_strdup(name);
+        if (json_is_object(value)) {
             json_object_del(options, name);
         }
     }

@@ -108,6 +108,7 @@ struct ref_made {
 struct ref {
     char *key, *name;
     char *image;      /* The key without the name. */
+    uint64_t key_hash, image_hash;
     bool skip;        /* Storage whose contents are undefined. */
     bool allocates;   /* A format of clusters: an unflushed write may leave anything after a cut. */
     uint64_t node_id; /* Of the node that was bound last. */

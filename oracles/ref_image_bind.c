@@ -21,6 +21,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 /* The node that stores what n shows: whoever has a filtered child shows the same as it does. */
 static const struct node *bottom_of(const struct node *n)
@@ -181,10 +182,10 @@ static char *make_image(const struct ref *r, const struct node_view *v)
 
 /* --- Finding a reference --- */
 
-static struct ref *ref_find(const struct ref_image *s, const char *key)
+static struct ref *ref_find(const struct ref_image *s, const struct ref *seen)
 {
     for (size_t i = 0; i < s->refs_len; i++) {
-        if (strcmp(s->refs[i]->key, key) == 0) {
+        if (s->refs[i]->key_hash == seen->key_hash && strcmp(s->refs[i]->key, seen->key) == 0) {
             return s->refs[i];
         }
     }
@@ -229,10 +230,12 @@ static struct ref *ref_adopt(struct ref_image *s, const struct layer *l, const s
 {
     for (size_t i = s->refs_len; i > 0 && seen->files_len > 0; i--) {
         struct ref *r = s->refs[i - 1];
-        if (strcmp(r->image, seen->image) == 0 && !has_node(l, r->name)) {
+        if (r->image_hash == seen->image_hash && strcmp(r->image, seen->image) == 0 &&
+            !has_node(l, r->name)) {
             free(r->key);
             free(r->name);
             r->key = mem_strdup(seen->key);
+            r->key_hash = seen->key_hash;
             r->name = mem_strdup(name);
             return r;
         }
@@ -265,13 +268,17 @@ static struct ref *ref_of(struct ref_image *s, const struct layer *l, const stru
     collect_files(&seen, 0);
     seen.image = make_image(&seen, &v);
     seen.key = mem_printf("%s|%s", v.name, seen.image);
-    struct ref *r = ref_find(s, seen.key);
+    seen.key_hash = XXH3_64bits(seen.key, strlen(seen.key));
+    seen.image_hash = XXH3_64bits(seen.image, strlen(seen.image));
+    struct ref *r = ref_find(s, &seen);
     r = r ? r : ref_adopt(s, l, &seen, v.name);
     bool is_new = !r;
     if (is_new) {
         r = NEW(struct ref);
         r->key = mem_strdup(seen.key);
         r->image = mem_strdup(seen.image);
+        r->key_hash = seen.key_hash;
+        r->image_hash = seen.image_hash;
         r->name = mem_strdup(v.name);
         refs_add(s, r);
     }

@@ -40,10 +40,9 @@ void io_shell_run(struct io_shell *sh, struct layer *l, const char *node, int ar
                   struct target_call *call);
 void io_shell_forget(struct io_shell *sh, struct target_call *call);
 
-/* [io] The human monitor's `qemu-io DEVICE "COMMAND"`: words are what stands between spaces.  device is
- * the name of a block device or node, with frontend that of a device that has one.  As in QEMU the
- * monitor gets what hinders the command, lines ending in CR LF, while its output, in the end a line
- * each, goes to `late`. */
+/* [io] The human monitor's `qemu-io DEVICE "COMMAND"`: words are what stands between spaces.
+ * device names a block device or node, with frontend a device that has one.  As in QEMU the monitor
+ * gets what hinders the command, lines ending in CR LF, while its output goes to `late`. */
 void io_shell_hmp(struct io_shell *sh, struct layer *l, const char *device, bool frontend,
                   const char *command, struct strbuf *monitor);
 

@@ -49,7 +49,7 @@ static void tell_trouble(struct run_ctx *ctx)
     struct host *host = target_sim_host(ctx->target);
     uint64_t faults = 0;
     const char *name;
-    for (size_t i = 0; !ctx->posix && (name = host_sim_name(host, i)) != NULL; i++) {
+    for (size_t i = 0; ctx->faulty && !ctx->posix && (name = host_sim_name(host, i)) != NULL; i++) {
         faults += disk_stats(host_sim_disk(host, name)).faults;
     }
     if (faults != ctx->faults) {
@@ -172,6 +172,7 @@ int run_verb_fault(struct run_ctx *ctx, const struct run_stmt *s, struct error *
         return 0;
     }
     int ret = parse_rule(s, &rule, err);
+    ctx->faulty = true;
     if (ret == 0) {
         ret = disk_fault_add(d, &rule, err);
     }

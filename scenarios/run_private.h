@@ -94,6 +94,7 @@ struct run_ctx {
     struct run_async *asyncs;
     struct run_load *loads;
     struct run_taint *taints;
+    bool faulty;     /* A disk has had a rule. */
     uint64_t faults; /* Fired on all disks when last looked at. */
     struct run_event *events; /* Not yet consumed. */
     size_t events_len, events_cap;

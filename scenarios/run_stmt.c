@@ -356,6 +356,7 @@ static int add_fail_rule(struct run_ctx *ctx, const struct script_stmt *stmt, co
     for (size_t i = 0; ret == 0 && (name = host_sim_name(host, i)) != NULL; i++) {
         if (!disk || strcmp(disk, name) == 0) {
             found = true;
+            ctx->faulty = true;
             ret = disk_fault_add(host_sim_disk(host, name), &rule, err);
         }
     }

@@ -35,7 +35,7 @@ struct target_ops {
     uint32_t caps;
     /* Starts a command; the call is the caller's and lives until done. */
     void (*qmp)(struct target *t, const char *bytes, size_t n, struct target_call *call);
-    /* The same for a request that every reader of JSON understands alike.  NULL: bytes are wanted. */
+    /* The same for a request that every reader of JSON understands alike.  NULL: as bytes. */
     void (*qmp_value)(struct target *t, const json_t *request, struct target_call *call);
     void (*io)(struct target *t, const char *node, int argc, char **argv,
                struct target_call *call);

@@ -18,7 +18,8 @@ static void who_cannot_is_refused(void **state)
     add_ok(&w, "{'driver':'file','node-name':'f','filename':'d'}");
     add_fails(&w, "{'driver':'compress','node-name':'c','file':'f'}",
               "Compression is not supported for underlying format: file");
-    add_ok(&w, "{'driver':'blkdebug','node-name':'b','image':{'driver':'copy-on-read','file':'f'}}");
+    add_ok(&w, "{'driver':'blkdebug','node-name':'b',"
+               "'image':{'driver':'copy-on-read','file':'f'}}");
     add_fails(&w, "{'driver':'compress','node-name':'c','file':'b'}",
               "Compression is not supported for underlying format: blkdebug");
     del_ok(&w, "b");

@@ -5,8 +5,8 @@
  *      |   seen by parents   |   zeroes, taken in advance   |
  *
  * Only a parent that may write and resize makes a file grow, so the filter is active exactly while
- * it may do both itself.  A write beyond file_end first has zeroes put there, prealloc-size more than
- * it needs, up to a multiple of prealloc-align; if that fails the write goes on without.
+ * it may do both itself.  A write beyond file_end first has zeroes put there, prealloc-size more
+ * than it needs, up to a multiple of prealloc-align; if that fails the write goes on without.
  *
  *             parents may write and resize               first look at the file
  *   PASSIVE ------------------------------> (data_end -1) --------------------> ACTIVE
@@ -39,12 +39,13 @@ struct preallocate_state {
     bool growing;     /* Zeroes are on their way. */
 };
 
+enum { MEMBER_SIZE = MEMBER_OPTIONAL | MEMBER_MUTABLE | MEMBER_NO_RESET | MEMBER_HOW };
+
 static const struct schema_member options[] = {
     { "file", &schema_blockdev_ref, MEMBER_MUTABLE, NULL, "the file that grows" },
-    { "prealloc-align", &schema_int, MEMBER_OPTIONAL | MEMBER_MUTABLE | MEMBER_NO_RESET | MEMBER_HOW,
-      "1M", "the file's length becomes a multiple of it" },
-    { "prealloc-size", &schema_int, MEMBER_OPTIONAL | MEMBER_MUTABLE | MEMBER_NO_RESET | MEMBER_HOW,
-      "128M", "how much more than needed is taken" },
+    { "prealloc-align", &schema_int, MEMBER_SIZE, "1M",
+      "the file's length becomes a multiple of it" },
+    { "prealloc-size", &schema_int, MEMBER_SIZE, "128M", "how much more than needed is taken" },
     { 0 },
 };
 

@@ -227,7 +227,7 @@ void entry_free(struct qcow2 *q, uint64_t entry, enum discard_type type)
     case CLUSTER_ZERO_ALLOCATED:
         if (in_cluster(q, entry & ENTRY_OFFSET)) {
             qcow2_corrupt(q, -1, -1, "Cannot free unaligned cluster %#llx",
-                    (unsigned long long)(entry & ENTRY_OFFSET));
+                          (unsigned long long)(entry & ENTRY_OFFSET));
         } else {
             clusters_free(q, entry & ENTRY_OFFSET, q->cluster_size, type);
         }

@@ -203,8 +203,8 @@ int refcounts_repair(struct qcow2 *q)
         cache_drop(q->l2_cache);
         ret = take_census(&c);
     }
-    uint64_t len = MAX(c.len, ((uint64_t)io_length(q->file->node) + q->cluster_size - 1) >>
-                                  q->cluster_bits);
+    uint64_t len =
+        MAX(c.len, ((uint64_t)io_length(q->file->node) + q->cluster_size - 1) >> q->cluster_bits);
     if (ret == 0 && len > CLUSTERS_MAX) {
         ret = -EFBIG;
     }

@@ -28,9 +28,9 @@ enum cluster_type entry_type(uint64_t entry)
 void entry_compressed(const struct qcow2 *q, uint64_t entry, uint64_t *host, uint64_t *bytes)
 {
     uint32_t shift = 62 - (q->cluster_bits - 8);
-    uint64_t sectors = ((entry >> shift) & ((UINT64_C(1) << (q->cluster_bits - 8)) - 1)) + 1;
+    uint64_t more = (entry >> shift) & ((UINT64_C(1) << (q->cluster_bits - 8)) - 1);
     *host = entry & ((UINT64_C(1) << shift) - 1) & ((UINT64_C(1) << 56) - 1);
-    *bytes = sectors * SECTOR - *host % SECTOR;
+    *bytes = (more + 1) * SECTOR - *host % SECTOR;
 }
 
 /* ---- Slices ---- */
@@ -49,8 +49,8 @@ static int slice_load(struct qcow2 *q, int64_t offset, uint64_t table, struct sl
 {
     uint32_t index = l2_index(q, offset);
     if (in_cluster(q, table)) {
-        return qcow2_corrupt(q, -1, -1, "L2 table offset %#" PRIx64 " unaligned (L1 index: %#x)", table,
-                       l1_index(q, offset));
+        return qcow2_corrupt(q, -1, -1, "L2 table offset %#" PRIx64 " unaligned (L1 index: %#x)",
+                             table, l1_index(q, offset));
     }
     out->len = q->l2_cache->table_size / 8;
     out->index = index % out->len;
@@ -67,9 +67,9 @@ int slice_check(struct qcow2 *q, const struct slice *s, uint32_t index)
     case CLUSTER_ZERO_ALLOCATED:
         if (q->version < 3) {
             return qcow2_corrupt(q, -1, -1,
-                           "Zero cluster entry found in pre-v3 image (L2 offset: %#" PRIx64
-                           ", L2 index: %#x)",
-                           s->offset, s->first + index);
+                                 "Zero cluster entry found in pre-v3 image (L2 offset: %#" PRIx64
+                                 ", L2 index: %#x)",
+                                 s->offset, s->first + index);
         }
         break;
     case CLUSTER_DATA:
@@ -79,9 +79,9 @@ int slice_check(struct qcow2 *q, const struct slice *s, uint32_t index)
     }
     if (in_cluster(q, host)) {
         return qcow2_corrupt(q, -1, -1,
-                       "Cluster allocation offset %#" PRIx64 " unaligned (L2 offset: %#" PRIx64
-                       ", L2 index: %#x)",
-                       host, s->offset, s->first + index);
+                             "Cluster allocation offset %#" PRIx64
+                             " unaligned (L2 offset: %#" PRIx64 ", L2 index: %#x)",
+                             host, s->offset, s->first + index);
     }
     return 0;
 }
@@ -115,8 +115,8 @@ int cluster_map(struct qcow2 *q, int64_t offset, int64_t bytes, struct mapping *
 {
     uint32_t i = l1_index(q, offset), head = in_cluster(q, (uint64_t)offset);
     uint64_t table = i < q->l1_size ? q->l1[i] & ENTRY_OFFSET : 0;
-    int64_t table_left = (int64_t)(((1u << l2_bits(q)) - l2_index(q, offset))) *
-                             q->cluster_size - head;
+    int64_t table_left =
+        (int64_t)(((1u << l2_bits(q)) - l2_index(q, offset))) * q->cluster_size - head;
     *out = (struct mapping){ .type = CLUSTER_UNALLOCATED, .bytes = MIN(bytes, table_left) };
     if (!table) {
         return 0;
@@ -189,11 +189,14 @@ static int new_table(struct qcow2 *q, uint32_t index)
     uint64_t old = q->l1[index];
     if (in_cluster(q, old & ENTRY_OFFSET)) {
         return qcow2_corrupt(q, -1, -1, "L2 table offset %#" PRIx64 " unaligned (L1 index: %#x)",
-                       (uint64_t)(old & ENTRY_OFFSET), index);
+                             (uint64_t)(old & ENTRY_OFFSET), index);
     }
     int64_t table = clusters_alloc(q, q->cluster_size);
     if (table < 0) {
         return (int)table;
+    }
+    if (table == 0) {
+        return qcow2_corrupt(q, -1, -1, "Preventing invalid allocation of L2 table at offset 0");
     }
     int ret = fill_table(q, old & ENTRY_OFFSET, (uint64_t)table);
     if (ret == 0) {

@@ -14,7 +14,9 @@ enum { WINDOW_BITS = 12, SECTOR = 512 };
 /* [ctl] One whole cluster out of n bytes. */
 static int inflate_cluster(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len)
 {
-    z_stream z = { .next_in = (Bytef *)(uintptr_t)in, .avail_in = (uInt)in_len, .next_out = out,
+    z_stream z = { .next_in = (Bytef *)(uintptr_t)in,
+                   .avail_in = (uInt)in_len,
+                   .next_out = out,
                    .avail_out = (uInt)out_len };
     if (inflateInit2(&z, -WINDOW_BITS) != Z_OK) {
         return -EIO;
@@ -29,10 +31,12 @@ static int inflate_cluster(uint8_t *out, size_t out_len, const uint8_t *in, size
 /* [ctl] Bytes used, or -E2BIG when they do not fit. */
 static int64_t deflate_cluster(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len)
 {
-    z_stream z = { .next_in = (Bytef *)(uintptr_t)in, .avail_in = (uInt)in_len, .next_out = out,
+    z_stream z = { .next_in = (Bytef *)(uintptr_t)in,
+                   .avail_in = (uInt)in_len,
+                   .next_out = out,
                    .avail_out = (uInt)out_len };
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -WINDOW_BITS, 9,
-                     Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -WINDOW_BITS, 9, Z_DEFAULT_STRATEGY) !=
+        Z_OK) {
         return -EIO;
     }
     int end = deflate(&z, Z_FINISH);

@@ -15,9 +15,9 @@
 static void emit(struct qcow2 *q, const char *text, int64_t offset, int64_t bytes, bool fatal)
 {
     const char *device = node_device_or_name(q->node);
-    json_t *data = json_pack("{s:s, s:s, s:s, s:b}", "device",
-                             device == q->node->name ? "" : device, "msg", text, "node-name",
-                             q->node->name, "fatal", fatal);
+    json_t *data =
+        json_pack("{s:s, s:s, s:s, s:b}", "device", device == q->node->name ? "" : device, "msg",
+                  text, "node-name", q->node->name, "fatal", fatal);
     CHECK(data != NULL);
     if (offset >= 0) {
         json_object_set_new(data, "offset", json_integer(offset));
@@ -40,10 +40,12 @@ int qcow2_corrupt(struct qcow2 *q, int64_t offset, int64_t bytes, const char *fm
     va_start(ap, fmt);
     char *text = mem_vprintf(fmt, ap);
     va_end(ap);
-    node_warn(q->node, fatal ? "qcow2: Marking image as corrupt: %s; further corruption events "
-                               "will be suppressed"
-                             : "qcow2: Image is corrupt: %s; further non-fatal corruption events "
-                               "will be suppressed", text);
+    node_warn(q->node,
+              fatal ? "qcow2: Marking image as corrupt: %s; further corruption events "
+                      "will be suppressed"
+                    : "qcow2: Image is corrupt: %s; further non-fatal corruption events "
+                      "will be suppressed",
+              text);
     emit(q, text, offset, bytes, fatal);
     free(text);
     if (fatal) {
@@ -137,8 +139,8 @@ static int hits(struct qcow2 *q, enum metadata_part part, uint64_t offset, uint6
 int overlap_check(struct qcow2 *q, uint32_t except, uint64_t offset, uint64_t bytes)
 {
     static const char *const names[META_PARTS] = {
-        "qcow2_header",    "active L1 table",   "active L2 table",
-        "refcount table",  "refcount block",    "snapshot table",
+        "qcow2_header",      "active L1 table",   "active L2 table",
+        "refcount table",    "refcount block",    "snapshot table",
         "inactive L1 table", "inactive L2 table", "bitmap directory",
     };
     uint32_t check = q->options.overlap & ~except;
@@ -147,7 +149,8 @@ int overlap_check(struct qcow2 *q, uint32_t except, uint64_t offset, uint64_t by
         int hit = check & (1u << part) ? hits(q, part, start, len) : 0;
         if (hit > 0) {
             return qcow2_corrupt(q, (int64_t)offset, (int64_t)bytes,
-                           "Preventing invalid write on metadata (overlaps with %s)", names[part]);
+                                 "Preventing invalid write on metadata (overlaps with %s)",
+                                 names[part]);
         }
         if (hit < 0) {
             return hit;

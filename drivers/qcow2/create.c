@@ -18,10 +18,10 @@ static bool is_one_of(const char *text, const char *const *list)
 static int check_choice(const char *parameter, const char *text, const char *const *list,
                         struct error *err)
 {
-    return is_one_of(text, list) ? 0
-                                 : error_set(err, -EINVAL,
-                                             "Parameter '%s' does not accept value '%s'",
-                                             parameter, text);
+    return is_one_of(text, list)
+               ? 0
+               : error_set(err, -EINVAL, "Parameter '%s' does not accept value '%s'", parameter,
+                           text);
 }
 
 static int check_words(const struct opts *o, struct error *err)
@@ -60,15 +60,18 @@ static int check_not_there(const struct opts *o, struct error *err)
 static int check_old_version(const struct opts *o, struct error *err)
 {
     if (opts_bool(o, "lazy_refcounts")) {
-        return error_set(err, -EINVAL, "Lazy refcounts only supported with compatibility level 1.1 "
+        return error_set(err, -EINVAL,
+                         "Lazy refcounts only supported with compatibility level 1.1 "
                          "and above (use version=v3 or greater)");
     }
     if (opts_int(o, "refcount_bits") != 16) {
-        return error_set(err, -EINVAL, "Different refcount widths than 16 bits require "
+        return error_set(err, -EINVAL,
+                         "Different refcount widths than 16 bits require "
                          "compatibility level 1.1 or above (use version=v3 or greater)");
     }
     if (strcmp(opts_str(o, "compression_type"), "zlib") != 0) {
-        return error_set(err, -EINVAL, "Non-zlib compression type is only supported with "
+        return error_set(err, -EINVAL,
+                         "Non-zlib compression type is only supported with "
                          "compatibility level 1.1 and above (use version=v3 or greater)");
     }
     return 0;
@@ -98,7 +101,8 @@ static int check_all(const struct opts *o, int64_t size, struct error *err)
     bool extended = opts_bool(o, "extended_l2");
     if (opts_given(o, "backing_file") && strcmp(opts_str(o, "preallocation"), "off") != 0 &&
         !extended) {
-        return error_set(err, -EINVAL, "Backing file and preallocation can only be used at the "
+        return error_set(err, -EINVAL,
+                         "Backing file and preallocation can only be used at the "
                          "same time if extended_l2 is on");
     }
     if (opts_given(o, "backing_fmt") && !opts_given(o, "backing_file")) {
@@ -177,8 +181,10 @@ static int name_backing(struct qcow2 *q, const char *file, const char *format, s
         q->backing_format = format ? mem_strdup(format) : NULL;
         ret = qcow2_header_write(q);
     }
-    return ret < 0 ? error_set_errno(err, ret, "Could not assign backing file '%s' with format "
-                                     "'%s'", file, format ? format : "")
+    return ret < 0 ? error_set_errno(err, ret,
+                                     "Could not assign backing file '%s' with format "
+                                     "'%s'",
+                                     file, format ? format : "")
                    : 0;
 }
 

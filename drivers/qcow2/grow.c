@@ -30,6 +30,10 @@ static int add_block(struct qcow2 *q, uint64_t index, uint64_t cluster)
 {
     uint64_t offset = cluster << q->cluster_bits;
     uint8_t *block;
+    if (offset == 0) {
+        return qcow2_corrupt(q, -1, -1,
+                             "Preventing invalid allocation of refcount block at offset 0");
+    }
     int ret = overlap_check(q, 0, offset, q->cluster_size);
     if (ret == 0) {
         ret = cache_get_empty(q->refcount_cache, offset, &block);
@@ -56,7 +60,7 @@ static int add_block(struct qcow2 *q, uint64_t index, uint64_t cluster)
 /* ---- The table ---- */
 
 struct growth {
-    uint64_t base;            /* First cluster that the old table does not cover. */
+    uint64_t base;             /* First cluster that the old table does not cover. */
     uint64_t blocks, clusters; /* New blocks; clusters of the new table. */
     uint64_t entries;
 };
@@ -191,8 +195,8 @@ static int ensure_block(struct qcow2 *q, uint64_t index)
     if (!has_block(q, other)) {
         return add_block(q, other, (uint64_t)at); /* It counts itself; then again for index. */
     }
-    int ret = refcount_change(q, (uint64_t)at << q->cluster_bits, q->cluster_size, 1,
-                              DISCARD_NEVER);
+    int ret =
+        refcount_change(q, (uint64_t)at << q->cluster_bits, q->cluster_size, 1, DISCARD_NEVER);
     return ret < 0 ? ret : add_block(q, index, (uint64_t)at);
 }
 

@@ -28,10 +28,9 @@ static const struct feature {
     uint8_t type, bit; /* 0 incompatible, 1 compatible, 2 autoclear */
     const char *name;
 } features[] = {
-    { 0, 0, "dirty bit" },         { 0, 1, "corrupt bit" },
-    { 0, 2, "external data file" }, { 0, 3, "compression type" },
-    { 0, 4, "extended L2 entries" }, { 1, 0, "lazy refcounts" },
-    { 2, 0, "bitmaps" },           { 2, 1, "raw external data" },
+    { 0, 0, "dirty bit" },        { 0, 1, "corrupt bit" },         { 0, 2, "external data file" },
+    { 0, 3, "compression type" }, { 0, 4, "extended L2 entries" }, { 1, 0, "lazy refcounts" },
+    { 2, 0, "bitmaps" },          { 2, 1, "raw external data" },
 };
 
 /* ---- Checks ---- */
@@ -66,8 +65,8 @@ static int check_features(const struct qcow2 *q, const uint8_t *table, uint32_t 
         }
     }
     if (unknown) {
-        strbuf_printf(&names, "%sUnknown incompatible feature: %" PRIx64,
-                      names.len ? ", " : "", unknown);
+        strbuf_printf(&names, "%sUnknown incompatible feature: %" PRIx64, names.len ? ", " : "",
+                      unknown);
     }
     error_set(err, -ENOTSUP, "Unsupported qcow2 feature(s): %s", strbuf_str(&names));
     strbuf_free(&names);
@@ -86,8 +85,7 @@ static int check_compression(const struct qcow2 *q, struct error *err)
                          "qcow2: Compression type incompatible feature bit must be set");
     }
     if (q->compression_type > 1) {
-        return error_set(err, -ENOTSUP, "qcow2: unknown compression type: %u",
-                         q->compression_type);
+        return error_set(err, -ENOTSUP, "qcow2: unknown compression type: %u", q->compression_type);
     }
     return 0;
 }
@@ -102,9 +100,9 @@ static int check_tables(const struct qcow2 *q, const uint8_t *h, struct error *e
     if (reftable_clusters == 0) {
         return error_set(err, -EINVAL, "Image does not contain a reference count table");
     }
-    int ret = check_table(q, q->reftable_offset,
-                          (uint64_t)reftable_clusters << (q->cluster_bits - 3), 8,
-                          REFTABLE_BYTES_MAX, "Reference count table", err);
+    int ret =
+        check_table(q, q->reftable_offset, (uint64_t)reftable_clusters << (q->cluster_bits - 3), 8,
+                    REFTABLE_BYTES_MAX, "Reference count table", err);
     if (ret == 0) {
         /* 40: the fixed part of an entry; the real length is not known yet. */
         ret = check_table(q, q->snapshots_offset, q->snapshot_count, 40,
@@ -170,8 +168,9 @@ static int take_extension(struct qcow2 *q, uint32_t magic, const uint8_t *bytes,
     switch (magic) {
     case EXT_BACKING_FORMAT:
         if (len > BACKING_FORMAT_MAX) {
-            return error_set(err, -EINVAL, "ERROR: ext_backing_format: len=%" PRIu32
-                             " too large (>=%d)", len, BACKING_FORMAT_MAX + 1);
+            return error_set(err, -EINVAL,
+                             "ERROR: ext_backing_format: len=%" PRIu32 " too large (>=%d)", len,
+                             BACKING_FORMAT_MAX + 1);
         }
         free(q->backing_format);
         q->backing_format = mem_strndup((const char *)bytes, len);
@@ -279,8 +278,8 @@ static int decode(struct qcow2 *q, const uint8_t *h, struct error *err)
 static void keep_unknown_fields(struct qcow2 *q, const uint8_t *cluster)
 {
     if (q->header_length > HEADER_FULL_SIZE) {
-        q->unknown_fields = mem_copy(cluster + HEADER_FULL_SIZE,
-                                     q->header_length - HEADER_FULL_SIZE);
+        q->unknown_fields =
+            mem_copy(cluster + HEADER_FULL_SIZE, q->header_length - HEADER_FULL_SIZE);
     }
 }
 

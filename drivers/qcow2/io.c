@@ -55,8 +55,7 @@ static int read_compressed(struct qcow2 *q, uint64_t entry, int64_t offset, stru
     return ret;
 }
 
-static int read_mapped(struct qcow2 *q, const struct mapping *m, int64_t offset,
-                       struct iobuf *buf)
+static int read_mapped(struct qcow2 *q, const struct mapping *m, int64_t offset, struct iobuf *buf)
 {
     switch (m->type) {
     case CLUSTER_UNALLOCATED:
@@ -193,8 +192,8 @@ static bool has_holes(struct qcow2 *q)
 {
     const struct node *file = q->file->node;
     if (!q->sparse_known) {
-        int64_t bytes = file->drv->allocated_size
-                            ? file->drv->allocated_size(q->file->node) : -ENOTSUP;
+        int64_t bytes =
+            file->drv->allocated_size ? file->drv->allocated_size(q->file->node) : -ENOTSUP;
         q->sparse_known = bytes >= 0 && bytes < io_length(file) ? 2 : 1;
     }
     return q->sparse_known == 2;

@@ -7,9 +7,9 @@
 
 static const char *const overlap_modes[] = { "none", "constant", "cached", "all", NULL };
 
-static const struct schema_type overlap_mode = {
-    .name = "Qcow2OverlapCheckMode", .kind = SCHEMA_ENUM, .values = overlap_modes
-};
+static const struct schema_type overlap_mode = { .name = "Qcow2OverlapCheckMode",
+                                                 .kind = SCHEMA_ENUM,
+                                                 .values = overlap_modes };
 
 /* In order of enum metadata_part, behind the template. */
 static const struct schema_member overlap_members[] = {
@@ -28,21 +28,21 @@ static const struct schema_member overlap_members[] = {
 
 _Static_assert(ARRAY_LEN(overlap_members) == META_PARTS + 2, "each part has its member");
 
-static const struct schema_type overlap_flags = {
-    .name = "Qcow2OverlapCheckFlags", .kind = SCHEMA_STRUCT, .members = overlap_members
-};
+static const struct schema_type overlap_flags = { .name = "Qcow2OverlapCheckFlags",
+                                                  .kind = SCHEMA_STRUCT,
+                                                  .members = overlap_members };
 
 static const struct schema_type *const overlap_alternatives[] = { &overlap_flags, &overlap_mode,
                                                                   NULL };
-static const struct schema_type overlap_checks = {
-    .name = "Qcow2OverlapChecks", .kind = SCHEMA_ALTERNATE, .alternatives = overlap_alternatives
-};
+static const struct schema_type overlap_checks = { .name = "Qcow2OverlapChecks",
+                                                   .kind = SCHEMA_ALTERNATE,
+                                                   .alternatives = overlap_alternatives };
 
 static const char *const encrypt_formats[] = { "aes", "luks", NULL };
 
-static const struct schema_type encrypt_format = {
-    .name = "BlockdevQcow2EncryptionFormat", .kind = SCHEMA_ENUM, .values = encrypt_formats
-};
+static const struct schema_type encrypt_format = { .name = "BlockdevQcow2EncryptionFormat",
+                                                   .kind = SCHEMA_ENUM,
+                                                   .values = encrypt_formats };
 
 static const struct schema_member encrypt_base[] = {
     { "format", &encrypt_format, 0, NULL, "how the image is encrypted" },
@@ -83,8 +83,7 @@ const struct schema_member qcow2_options[] = {
       "pass on what the guest discards; on when discard=unmap" },
     { "pass-discard-snapshot", &schema_bool, MAY_CHANGE, "on",
       "discard what the deletion of a snapshot sets free" },
-    { "pass-discard-other", &schema_bool, MAY_CHANGE, "off",
-      "discard what is set free otherwise" },
+    { "pass-discard-other", &schema_bool, MAY_CHANGE, "off", "discard what is set free otherwise" },
     { "overlap-check", &overlap_checks, MAY_CHANGE, "cached",
       "which metadata to look through before writing" },
     { "cache-size", &schema_int, MAY_CHANGE, NULL, "bytes of both caches together" },
@@ -157,7 +156,8 @@ static int share_combined(struct sizes *s, uint64_t l2_max, uint64_t refcounts_m
                           struct error *err)
 {
     if (s->l2_set && s->refcounts_set) {
-        return error_set(err, -EINVAL, "cache-size, l2-cache-size and refcount-cache-size may not "
+        return error_set(err, -EINVAL,
+                         "cache-size, l2-cache-size and refcount-cache-size may not "
                          "be set at the same time");
     }
     if (s->l2_set && s->l2 > s->combined) {
@@ -205,8 +205,10 @@ static int read_cache_sizes(const struct qcow2 *q, const struct opts *opts,
     }
     s.l2 = MIN(s.l2, l2_max);
     if (s.entry < 512 || s.entry > q->cluster_size || (s.entry & (s.entry - 1))) {
-        return error_set(err, -EINVAL, "L2 cache entry size must be a power of two between %d and "
-                         "the cluster size (%" PRIu32 ")", 1 << CLUSTER_BITS_MIN, q->cluster_size);
+        return error_set(err, -EINVAL,
+                         "L2 cache entry size must be a power of two between %d and "
+                         "the cluster size (%" PRIu32 ")",
+                         1 << CLUSTER_BITS_MIN, q->cluster_size);
     }
     uint64_t l2 = s.l2 / s.entry, refcounts = s.refcounts >> q->cluster_bits;
     if (l2 > INT32_MAX) {
@@ -265,8 +267,8 @@ static int refuse_encrypt(const struct opts *opts, struct error *err)
              : 0;
 }
 
-int qcow2_options_read(const struct qcow2 *q, const struct opts *opts, const struct node_flags *flags,
-                 struct qcow2_options *out, struct error *err)
+int qcow2_options_read(const struct qcow2 *q, const struct opts *opts,
+                       const struct node_flags *flags, struct qcow2_options *out, struct error *err)
 {
     *out = (struct qcow2_options){ 0 };
     int ret = read_cache_sizes(q, opts, out, err);
@@ -280,7 +282,8 @@ int qcow2_options_read(const struct qcow2 *q, const struct opts *opts, const str
     out->clean_interval_s = (uint32_t)interval;
     out->lazy = bool_or(opts, "lazy-refcounts", q->compatible & COMPAT_LAZY_REFCOUNTS);
     if (q->version < 3 && out->lazy) {
-        return error_set(err, -EINVAL, "Lazy refcounts require a qcow2 image with at least qemu "
+        return error_set(err, -EINVAL,
+                         "Lazy refcounts require a qcow2 image with at least qemu "
                          "1.1 compatibility level");
     }
     out->overlap = read_overlap(opts);

@@ -93,12 +93,12 @@ static int refuse_image(struct node *n, const struct qcow2 *q, const struct opts
         return error_set(err, -ENOTSUP, "qcow2: Encrypted images are not available");
     }
     if (q->incompatible & INCOMPAT_DATA_FILE) {
-        return data_file
-                   ? error_set(err, -ENOTSUP, "qcow2: External data files are not available")
-                   : error_set(err, -EINVAL, "'data-file' is required for this image");
+        return data_file ? error_set(err, -ENOTSUP, "qcow2: External data files are not available")
+                         : error_set(err, -EINVAL, "'data-file' is required for this image");
     }
     if (data_file) {
-        return error_set(err, -EINVAL, "'data-file' can only be set for images with an external "
+        return error_set(err, -EINVAL,
+                         "'data-file' can only be set for images with an external "
                          "data file");
     }
     if (q->autoclear & AUTOCLEAR_DATA_FILE_RAW) {

@@ -108,9 +108,9 @@ struct cache_entry {
     uint64_t offset; /* In the file. */
     uint32_t uses;   /* Pins it. */
     bool dirty;
-    int64_t period;  /* Of cache-clean-interval, when it was last used. */
+    int64_t period; /* Of cache-clean-interval, when it was last used. */
     struct cache_entry *hash_next;
-    struct cache_entry *older, *newer;       /* By last use. */
+    struct cache_entry *older, *newer;           /* By last use. */
     struct cache_entry *dirty_next, *dirty_prev; /* By first change. */
     uint8_t table[];
 };
@@ -161,10 +161,10 @@ struct qcow2_options {
 
 /* A write that allocates: from the choice of its clusters until they are in the L2 table. */
 struct alloc {
-    int64_t start, end;    /* Guest range, whole clusters. */
-    uint64_t host;         /* Of start. */
+    int64_t start, end;     /* Guest range, whole clusters. */
+    uint64_t host;          /* Of start. */
     int64_t data, data_end; /* What the guest writes; the rest is copied. */
-    bool keep;             /* The place was theirs already (zeroes with a place). */
+    bool keep;              /* The place was theirs already (zeroes with a place). */
     struct co_queue waiters;
     struct alloc *prev, *next;
 };
@@ -182,11 +182,11 @@ struct held_range {
 struct held {
     struct held_range *fresh; /* References are not durably gone; */
     uint32_t fresh_len, fresh_cap;
-    uint32_t written;         /* of the first ones they are written. */
-    uint64_t moved;           /* Ranges that left `fresh` so far. */
-    struct held_range *old;   /* Requests of the epoch before may still see them. */
+    uint32_t written;       /* of the first ones they are written. */
+    uint64_t moved;         /* Ranges that left `fresh` so far. */
+    struct held_range *old; /* Requests of the epoch before may still see them. */
     uint32_t old_len, old_cap;
-    uint32_t epoch;           /* 0, 1 */
+    uint32_t epoch; /* 0, 1 */
     uint32_t users[2];
 };
 
@@ -216,7 +216,7 @@ struct qcow2 {
     uint32_t header_length;
     uint8_t compression_type;
     uint32_t crypt_method;
-    uint8_t *unknown_fields; /* Beyond HEADER_FULL_SIZE. */
+    uint8_t *unknown_fields;      /* Beyond HEADER_FULL_SIZE. */
     struct extension *extensions; /* All that header.c does not write by itself. */
     bool has_bitmaps;
     uint64_t bitmap_directory, bitmap_directory_size;
@@ -242,13 +242,13 @@ struct qcow2 {
     struct alloc *allocs, *spare_allocs;
     struct bounce *bounces;
     struct held held;
-    uint64_t free_byte;        /* Where compressed data go on, within a cluster; 0: nowhere. */
-    uint64_t free_index;       /* Where to look for free clusters. */
+    uint64_t free_byte;                     /* Where compressed data go on; 0: in a new cluster. */
+    uint64_t free_index;                    /* Where to look for free clusters. */
     uint64_t discard_offset, discard_bytes; /* To be passed on to the file. */
-    bool signalled;            /* Damage was told once. */
-    bool lost;                 /* Found corrupt while in use: every request fails. */
-    bool repair_pending;       /* Dirty, and opened without the right to repair. */
-    uint8_t sparse_known;      /* Data clusters may be holes: 0 not known, 1 no, 2 yes. */
+    bool signalled;                         /* Damage was told once. */
+    bool lost;                              /* Found corrupt while in use: every request fails. */
+    bool repair_pending;                    /* Dirty, and opened without the right to repair. */
+    uint8_t sparse_known; /* Data clusters may be holes: 0 not known, 1 no, 2 yes. */
 };
 
 static inline uint64_t cluster_align(const struct qcow2 *q, uint64_t v)
@@ -341,8 +341,9 @@ int qcow2_set_features(struct qcow2 *q, uint64_t features);
 
 extern const struct schema_member qcow2_options[], qcow2_create_options[];
 
-int qcow2_options_read(const struct qcow2 *q, const struct opts *opts, const struct node_flags *flags,
-                 struct qcow2_options *out, struct error *err);
+int qcow2_options_read(const struct qcow2 *q, const struct opts *opts,
+                       const struct node_flags *flags, struct qcow2_options *out,
+                       struct error *err);
 
 /* ---- refcount.c ---- */
 
@@ -418,10 +419,10 @@ int cluster_map(struct qcow2 *q, int64_t offset, int64_t bytes, struct mapping *
 /* A piece of an L2 table, pinned. */
 struct slice {
     uint8_t *table;
-    uint64_t offset;   /* Of the whole L2 table, for messages. */
-    uint32_t first;    /* Its index in the L2 table. */
-    uint32_t index;    /* Of the entry asked for, in the slice. */
-    uint32_t len;      /* Entries. */
+    uint64_t offset; /* Of the whole L2 table, for messages. */
+    uint32_t first;  /* Its index in the L2 table. */
+    uint32_t index;  /* Of the entry asked for, in the slice. */
+    uint32_t len;    /* Entries. */
 };
 
 /* Locked.  The piece of the L2 table for offset, as it may be changed: the table is made or
@@ -481,7 +482,7 @@ int cluster_zero(struct qcow2 *q, int64_t offset, int64_t bytes, bool unmap);
 int l1_grow(struct qcow2 *q, uint64_t entries, bool exact);
 /* Locked.  Gives every guest cluster of the range a place. */
 int qcow2_preallocate(struct qcow2 *q, int64_t offset, int64_t bytes, enum io_prealloc mode,
-                struct error *err);
+                      struct error *err);
 /* Locked. */
 int qcow2_resize(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct error *err);
 /* One compressed guest cluster into b. */

@@ -51,8 +51,8 @@ static int teardown(void **state)
 /* Runs a command in the directory; it must succeed. */
 static void sh(const struct place *p, const char *command)
 {
-    char *line = mem_printf("cd %s && { %s; } >log 2>&1 </dev/null || { cat log; false; }", p->dir,
-                            command);
+    char *line =
+        mem_printf("cd %s && { %s; } >log 2>&1 </dev/null || { cat log; false; }", p->dir, command);
     if (system(line) != 0) {
         fail_msg("%s", command);
     }
@@ -62,7 +62,8 @@ static void sh(const struct place *p, const char *command)
 static void open_image(struct place *p, const char *more)
 {
     char *args = mem_printf("{'driver':'qcow2','node-name':'q','discard':'unmap',"
-                            "'file':{'driver':'file','filename':'a'}%s}", more);
+                            "'file':{'driver':'file','filename':'a'}%s}",
+                            more);
     add_ok(&p->w, args);
     free(args);
 }
@@ -115,8 +116,8 @@ static void play(struct place *p, uint32_t seed, int requests, struct backend *c
                 assert_int_equal(flush(&p->w, b[k]), 0);
                 break;
             default:
-                assert_int_equal(write_byte(&p->w, b[k], offset, (size_t)bytes,
-                                            (uint8_t)(i + 1)), 0);
+                assert_int_equal(write_byte(&p->w, b[k], offset, (size_t)bytes, (uint8_t)(i + 1)),
+                                 0);
             }
         }
     }
@@ -125,8 +126,8 @@ static void play(struct place *p, uint32_t seed, int requests, struct backend *c
 /* ---- Theirs ---- */
 
 static const char *const kinds[] = {
-    "cluster_size=512", "cluster_size=2M", "compat=0.10", "refcount_bits=1", "refcount_bits=64",
-    "preallocation=metadata", "lazy_refcounts=on", "compression_type=zlib",
+    "cluster_size=512", "cluster_size=2M",        "compat=0.10",       "refcount_bits=1",
+    "refcount_bits=64", "preallocation=metadata", "lazy_refcounts=on", "compression_type=zlib",
 };
 
 static void test_their_images_are_read(void **state)
@@ -197,8 +198,8 @@ static void test_their_snapshots_stay_as_they_were(void **state)
 static void do_image(struct call *c)
 {
     json_t *options = json_loads(c->text, 0, NULL);
-    c->ret = layer_make_image(c->w->sim, c->w->host, drivers_all, "qcow2", "a", SIZE, options,
-                              c->err);
+    c->ret =
+        layer_make_image(c->w->sim, c->w->host, drivers_all, "qcow2", "a", SIZE, options, c->err);
     json_decref(options);
 }
 

@@ -235,7 +235,8 @@ static void add_link(struct world *w, int i)
     char *name = mem_printf("i%d", i);
     char *below = i > 0 ? mem_printf("'q%d'", i - 1) : mem_strdup("null");
     char *args = mem_printf("{'driver':'qcow2','node-name':'q%d','backing':%s,"
-                            "'file':{'driver':'file','filename':'%s'}}", i, below, name);
+                            "'file':{'driver':'file','filename':'%s'}}",
+                            i, below, name);
     image_ok(w, name, 1 << 20, "{\"cluster_size\": \"4k\"}");
     add_ok(w, args);
     free(args);

@@ -54,8 +54,9 @@ static int load_block(struct qcow2 *q, uint64_t cluster, uint8_t **out)
     }
     if (in_cluster(q, offset)) {
         return qcow2_corrupt(q, -1, -1,
-                       "Refblock offset %#" PRIx64 " unaligned (reftable index: %#" PRIx64 ")",
-                       offset, i);
+                             "Refblock offset %#" PRIx64 " unaligned (reftable index: %#" PRIx64
+                             ")",
+                             offset, i);
     }
     return cache_get(q->refcount_cache, offset, out);
 }

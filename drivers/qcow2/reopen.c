@@ -52,7 +52,8 @@ int qcow2_reopen(struct node *n, const struct node_reopen *r, struct error *err)
         return error_set_errno(err, ret, "Could not flush qcow2 metadata");
     }
     caches_create(q, &c.options, &c.l2, &c.refcounts);
-    txn_add(r->txn, (struct txn_action){ .commit = commit, .undo = undo, .clean = free,
-                                         .opaque = mem_copy(&c, sizeof(c)) });
+    txn_add(r->txn,
+            (struct txn_action){
+                .commit = commit, .undo = undo, .clean = free, .opaque = mem_copy(&c, sizeof(c)) });
     return 0;
 }

@@ -119,8 +119,7 @@ static int l1_shrink(struct qcow2 *q, uint64_t entries)
 /* ---- Places ---- */
 
 /* Gives the clusters of an allocation defined contents: zeroes. */
-static int fill_place(struct qcow2 *q, const struct alloc *a, enum io_prealloc mode,
-                      uint64_t *end)
+static int fill_place(struct qcow2 *q, const struct alloc *a, enum io_prealloc mode, uint64_t *end)
 {
     uint64_t bytes = (uint64_t)(a->end - a->start);
     int64_t length = io_length(q->file->node);
@@ -135,13 +134,14 @@ static int fill_place(struct qcow2 *q, const struct alloc *a, enum io_prealloc m
             return 0;
         }
     }
-    struct io_req r = { .op = IO_WRITE_ZEROES, .offset = (int64_t)a->host,
+    struct io_req r = { .op = IO_WRITE_ZEROES,
+                        .offset = (int64_t)a->host,
                         .bytes = (int64_t)bytes };
     return io_child(q->file, &r);
 }
 
 int qcow2_preallocate(struct qcow2 *q, int64_t offset, int64_t bytes, enum io_prealloc mode,
-                struct error *err)
+                      struct error *err)
 {
     uint64_t end = 0, host;
     int64_t at = offset;
@@ -231,8 +231,8 @@ static int cover_backing(struct qcow2 *q, int64_t old, int64_t length)
 static int grow(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct error *err)
 {
     uint32_t bits = q->cluster_bits + l2_bits(q);
-    uint64_t entries = ((uint64_t)length >> bits) +
-                       (((uint64_t)length & ((UINT64_C(1) << bits) - 1)) != 0);
+    uint64_t entries =
+        ((uint64_t)length >> bits) + (((uint64_t)length & ((UINT64_C(1) << bits) - 1)) != 0);
     int64_t old = (int64_t)q->size;
     int ret = l1_grow(q, entries, true);
     if (ret < 0) {
@@ -324,8 +324,8 @@ static int refit_caches(struct qcow2 *q)
     struct opts opts = { .values = q->node->options, .members = qcow2_options };
     struct qcow2_options o;
     int ret = qcow2_options_read(q, &opts, &q->node->flags, &o, NULL);
-    if (ret < 0 || (o.l2_entries == q->options.l2_entries &&
-                    o.l2_entry_size == q->options.l2_entry_size)) {
+    if (ret < 0 ||
+        (o.l2_entries == q->options.l2_entries && o.l2_entry_size == q->options.l2_entry_size)) {
         return ret;
     }
     ret = metadata_flush(q);

@@ -98,8 +98,8 @@ static struct alloc *alloc_new(struct qcow2 *q)
     } else {
         a = mem_alloc(sizeof(*a));
     }
-    *a = (struct alloc){ .waiters = { .what = "allocation of a qcow2 cluster" },
-                         .next = q->allocs };
+    *a =
+        (struct alloc){ .waiters = { .what = "allocation of a qcow2 cluster" }, .next = q->allocs };
     if (q->allocs) {
         q->allocs->prev = a;
     }
@@ -166,9 +166,8 @@ static int find_places(struct qcow2 *q, int64_t offset, int64_t bytes, enum plac
     if (ret < 0) {
         return ret;
     }
-    uint64_t clusters =
-        (in_cluster(q, (uint64_t)offset) + (uint64_t)bytes + q->cluster_size - 1) >>
-        q->cluster_bits;
+    uint64_t clusters = (in_cluster(q, (uint64_t)offset) + (uint64_t)bytes + q->cluster_size - 1) >>
+                        q->cluster_bits;
     ret = count_places(q, &s, (uint32_t)MIN(clusters, (uint64_t)(s.len - s.index)), place, count);
     *host = slice_entry(&s, s.index) & ENTRY_OFFSET;
     cache_put(q->l2_cache, s.table);

@@ -62,7 +62,7 @@ static int64_t change_slice(struct qcow2 *q, int64_t offset, uint64_t clusters, 
         }
         slice_set(&s, i, new);
         cache_dirty(q->l2_cache, s.table);
-        if (!(new & ENTRY_OFFSET)) {
+        if (!(new &ENTRY_OFFSET)) {
             entry_free(q, old, type);
         }
     }
@@ -108,13 +108,11 @@ int cluster_discard(struct qcow2 *q, int64_t offset, int64_t bytes, enum discard
 int cluster_zero(struct qcow2 *q, int64_t offset, int64_t bytes, bool unmap)
 {
     if (q->version < 3) {
-        return has_backing(q) ? -ENOTSUP
-                              : cluster_discard(q, offset, bytes, DISCARD_REQUEST, true);
+        return has_backing(q) ? -ENOTSUP : cluster_discard(q, offset, bytes, DISCARD_REQUEST, true);
     }
     int ret = qcow2_first_write(q);
     if (ret == 0) {
-        ret = change_range(q, offset, bytes, unmap ? WHAT_ZERO_UNMAP : WHAT_ZERO,
-                           DISCARD_REQUEST);
+        ret = change_range(q, offset, bytes, unmap ? WHAT_ZERO_UNMAP : WHAT_ZERO, DISCARD_REQUEST);
     }
     discards_pass(q);
     return ret;

@@ -24,7 +24,7 @@ enum { BOUNCE_STEP = 64 << 10, BOUNCE_KEEP = 1 << 20 };
 
 /* When the world has so many, halves go one after the other: quorums over the same quorums double
  * the requests with each level. */
-enum { COROUTINES_MAX = 16384 };
+enum { COROUTINES_MAX = 4096 };
 
 struct quorum_bounce {
     struct quorum_bounce *next;

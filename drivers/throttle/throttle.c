@@ -25,7 +25,8 @@ struct throttle_state {
 };
 
 static const struct schema_member options[] = {
-    { "throttle-group", &schema_str, MEMBER_MUTABLE, NULL, "the group whose limits hold" },
+    { "throttle-group", &schema_str, MEMBER_MUTABLE | MEMBER_NO_RESET, NULL,
+      "the group whose limits hold" },
     { "file", &schema_blockdev_ref, MEMBER_MUTABLE, NULL, "the node that is throttled" },
     { 0 },
 };

@@ -283,6 +283,21 @@ static const struct node *backing_of(const struct node *n)
     return c ? c->node : NULL;
 }
 
+/* What "parent" shows: the primary child, or without one the only child that holds data. */
+static const struct child *storage_of(const struct node *n)
+{
+    const struct child *c = node_primary(n);
+    size_t len = 0;
+
+    for (const struct child *k = c ? NULL : n->children; k; k = k->next) {
+        if (k->roles & ROLE_DATA) {
+            c = k;
+            len++;
+        }
+    }
+    return len <= 1 ? c : NULL;
+}
+
 /* How often a filter is described twice, as "parent" and as "backing", on one way down. */
 enum { TWINS_MAX = 6, TWINS_NONE = -1 };
 
@@ -292,9 +307,9 @@ enum { TWINS_MAX = 6, TWINS_NONE = -1 };
  * at each of them (it does in QEMU); from TWINS_MAX on only "parent" is shown. */
 static json_t *describe_node(const struct node *n, const struct acct *a, int twins)
 {
-    const struct child *primary = node_primary(n);
+    const struct child *storage = storage_of(n);
     const struct node *backing = twins == TWINS_NONE ? NULL : backing_of(n);
-    bool is_twin = backing && primary && primary->node == backing;
+    bool is_twin = backing && storage && storage->node == backing;
     json_t *out = json_pack("{s:s, s:o}", "node-name", n->name, "stats",
                             describe_counters(a, n->wr_highest, sim_now_ns(n->sim)));
 
@@ -309,8 +324,8 @@ static json_t *describe_node(const struct node *n, const struct acct *a, int twi
         backing = twins > 0 ? backing : NULL;
         twins = MAX(twins - 1, 0);
     }
-    if (primary) {
-        json_object_set_new(out, "parent", describe_node(primary->node, NULL, twins));
+    if (storage) {
+        json_object_set_new(out, "parent", describe_node(storage->node, NULL, twins));
     }
     if (backing) {
         json_object_set_new(out, "backing", describe_node(backing, NULL, twins));

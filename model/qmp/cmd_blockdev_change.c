@@ -47,11 +47,12 @@ static int add(struct node *parent, const char *name, struct error *err)
     return change(parent, node, NULL, err);
 }
 
-static int del(struct node *parent, const char *name, struct error *err)
+/* given: how the command names the parent. */
+static int del(struct node *parent, const char *given, const char *name, struct error *err)
 {
     struct child *c = node_child(parent, name);
     if (!c) {
-        return error_set(err, -ENOENT, "Node '%s' does not have child '%s'", parent->name, name);
+        return error_set(err, -ENOENT, "Node '%s' does not have child '%s'", given, name);
     }
     if (!graph_of(parent)->child_del) {
         return error_set(err, -ENOTSUP, "The node %s does not support removing a child",
@@ -78,7 +79,7 @@ static int blockdev_change(struct layer *l, const json_t *args, json_t **ret, st
     }
     node_ref(parent);
     drain_begin(parent); /* The set of children changes between two requests. */
-    int code = node ? add(parent, node, err) : del(parent, child, err);
+    int code = node ? add(parent, node, err) : del(parent, parent_name, child, err);
     drain_end(parent);
     node_unref(parent);
     return code;

@@ -41,7 +41,7 @@ int qmp_find_backend(struct layer *l, const char *device, const char *id, struct
     if (!d) {
         return fail_not_found(id, err);
     }
-    *out = device_backend(d);
+    *out = device_backend_of_id(d, id);
     return *out ? 0
                 : error_set(err, -EINVAL, "Device does not have a block device backend");
 }

@@ -49,23 +49,29 @@ static int quiesce(struct action *a, struct node *n, struct error *err)
 
 /* ---- The overlay ---- */
 
-static bool has_backend(const struct node *n)
+/* Somebody takes what he reads there for an image already. */
+static bool is_read(const struct node *n)
 {
+    uint32_t used = 0;
     for (const struct child *c = n->parents; c; c = c->next_parent) {
-        if (!c->parent) {
-            return true;
-        }
+        used |= c->perm.used;
     }
-    return false;
+    return used & PERM_CONSISTENT_READ;
 }
 
 static int check_overlay(const struct node *overlay, struct error *err)
 {
-    if (has_backend(overlay)) {
+    if (is_read(overlay)) {
         return error_set(err, -EBUSY, "The overlay is already in use");
+    }
+    if (overlay->drv->traits & DRV_FILTER) {
+        return error_set(err, -EINVAL, "Filters cannot be used as overlays");
     }
     if (node_backing(overlay)) {
         return error_set(err, -EINVAL, "The overlay already has a backing image");
+    }
+    if (overlay->drv->traits & DRV_FILTER) {
+        return error_set(err, -EINVAL, "Filters cannot be used as overlays");
     }
     if (!(overlay->drv->traits & DRV_BACKING)) {
         return error_set(err, -ENOTSUP, "The overlay does not support backing images");

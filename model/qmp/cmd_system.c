@@ -54,12 +54,17 @@ const struct qmp_command qmp_human_monitor_command = {
 
 /* ---- quit ---- */
 
+void layer_tell_shutdown(struct layer *l, const char *reason)
+{
+    layer_emit(l, "SHUTDOWN", json_pack("{s:b, s:s}", "guest", 0, "reason", reason));
+}
+
 int qmp_quit_now(struct layer *l, struct error *err)
 {
     if (!l->hooks.quit) {
         return error_set(err, -ENOTSUP, "quit needs a monitor of its own (blksim qmp)");
     }
-    layer_emit(l, "SHUTDOWN", json_pack("{s:b, s:s}", "guest", 0, "reason", "host-qmp-quit"));
+    layer_tell_shutdown(l, "host-qmp-quit");
     l->hooks.quit(l->hooks.opaque);
     return 0;
 }

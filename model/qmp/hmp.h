@@ -7,8 +7,8 @@
 
 struct layer;
 
-/* [io] Runs one line; what the monitor prints is appended to out, lines ending in CR LF.  Like QEMU's
- * it never fails: what is wrong is told. */
+/* [io] Runs one line; what the monitor prints is appended to out, lines ending in CR LF.  Like
+ * QEMU's it never fails: what is wrong is told. */
 void hmp_run(struct layer *l, const char *line, struct strbuf *out);
 
 #endif

@@ -10,9 +10,9 @@
 /* ---- ImageInfoSpecific ---- */
 
 static const char *const compression_types[] = { "zlib", "zstd", NULL };
-static const struct schema_type compression_type = {
-    .name = "Qcow2CompressionType", .kind = SCHEMA_ENUM, .values = compression_types
-};
+static const struct schema_type compression_type = { .name = "Qcow2CompressionType",
+                                                     .kind = SCHEMA_ENUM,
+                                                     .values = compression_types };
 
 static const struct schema_member qcow2_members[] = {
     { "compat", &schema_str, 0, NULL, NULL },
@@ -24,9 +24,9 @@ static const struct schema_member qcow2_members[] = {
     { 0 },
 };
 
-static const struct schema_type qcow2_type = {
-    .name = "ImageInfoSpecificQCow2", .kind = SCHEMA_STRUCT, .members = qcow2_members
-};
+static const struct schema_type qcow2_type = { .name = "ImageInfoSpecificQCow2",
+                                               .kind = SCHEMA_STRUCT,
+                                               .members = qcow2_members };
 
 static const struct schema_member qcow2_wrapper[] = {
     { "data", &qcow2_type, 0, NULL, NULL },
@@ -41,9 +41,9 @@ static const struct schema_member *branch(const struct blk_driver *const *driver
 }
 
 static const char *const kinds[] = { "qcow2", NULL };
-static const struct schema_type kind_type = {
-    .name = "ImageInfoSpecificKind", .kind = SCHEMA_ENUM, .values = kinds
-};
+static const struct schema_type kind_type = { .name = "ImageInfoSpecificKind",
+                                              .kind = SCHEMA_ENUM,
+                                              .values = kinds };
 
 static const struct schema_member base_members[] = {
     { "type", &kind_type, 0, NULL, NULL },
@@ -73,7 +73,7 @@ static const struct schema_member corrupted_members[] = {
     { "device", &schema_str, 0, NULL, "block device that has the image, or \"\"" },
     { "node-name", &schema_str, MEMBER_OPTIONAL, NULL, "its node" },
     { "msg", &schema_str, 0, NULL, "what is wrong, for people" },
-    { "offset", &schema_int, MEMBER_OPTIONAL, NULL, "where in the file something was to be written" },
+    { "offset", &schema_int, MEMBER_OPTIONAL, NULL, "where something was to be written" },
     { "size", &schema_int, MEMBER_OPTIONAL, NULL, "how many bytes" },
     { "fatal", &schema_bool, 0, NULL, "the image cannot be used any more" },
     { 0 },

@@ -5,11 +5,11 @@
  *      ^                            |                                       |
  *      +----- monitor_disconnect ---+---------------------------------------+
  *
- * A monitor has one client at a time.  Each client is greeted and negotiates anew.  Requests wait in
- * a queue and are answered in order; with the capability "oob" up to 8 may wait, and one that is out
- * of band overtakes them; without it the next request is not read before the last one is answered.
- * A client that goes takes with it what it sent and what has not begun.  The reply of a command that
- * has begun goes to whoever is there when it ends: QEMU does the same.
+ * A monitor has one client at a time.  Each client is greeted and negotiates anew.  Requests wait
+ * in a queue and are answered in order; with the capability "oob" up to 8 may wait, and one that is
+ * out of band overtakes them; without it the next request is not read before the last one is
+ * answered.  A client that goes takes with it what it sent and what has not begun.  The reply of a
+ * command that has begun goes to whoever is there when it ends: QEMU does the same.
  * (QEMU docs/interop/qmp-spec.txt; behaviour of the installed 7.2 program.)
  */
 #ifndef MODEL_QMP_MONITOR_H

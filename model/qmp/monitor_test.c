@@ -229,8 +229,7 @@ static void test_turns(void **state)
                         "with node-name='a'\"}}\n");
 }
 
-/* What has not begun goes with its client, and so does half a request; what the next one gets is the
- * reply to a request that had begun. */
+/* What has not begun goes with its client, and so does half a request. */
 static void test_disconnect(void **state)
 {
     struct world *w = *state;

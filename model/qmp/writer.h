@@ -1,5 +1,5 @@
-/* JSON as QEMU's monitor writes it: ", " and ": " between things, members in the order in which they
- * were set, everything beyond printable ASCII escaped. */
+/* JSON as QEMU's monitor writes it: ", " and ": " between things, members in the order in which
+ * they were set, everything beyond printable ASCII escaped. */
 #ifndef MODEL_QMP_WRITER_H
 #define MODEL_QMP_WRITER_H
 
