@@ -26,7 +26,8 @@ static int check_mask(const struct node *n, uint32_t ops, struct error *err)
 {
     for (const struct blocker_link *l = n->blockers; l; l = l->next) {
         if (l->blocker->ops & ops) {
-            return error_set(err, -EBUSY, "Node '%s' is busy: %s", n->name, l->blocker->reason);
+            return error_set(err, -EBUSY, "Node '%s' is busy: %s", node_device_or_name(n),
+                             l->blocker->reason);
         }
     }
     return 0;

@@ -2,7 +2,7 @@
 /* Blockers of several nodes at once: all or none, newest first. */
 #include "model/blocker.h"
 
-#include "model/node.h"
+#include "model/layer_state.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -16,7 +16,9 @@ enum { RESIZE = 1 << BLOCK_OP_RESIZE, EJECT = 1 << BLOCK_OP_EJECT };
 static void all_or_none(void **state)
 {
     (void)state;
-    struct node a = { .name = "a" }, b = { .name = "b" }, c = { .name = "c" };
+    struct layer l = { .backends = NULL };
+    struct node a = { .layer = &l, .name = "a" }, b = { .layer = &l, .name = "b" },
+                c = { .layer = &l, .name = "c" };
     struct node *const ab[] = { &a, &b }, *const bc[] = { &b, &c }, *const cc[] = { &c };
     struct blocker *first = NULL, *second = NULL, *third = NULL;
     struct error err = ERROR_INIT;

@@ -300,6 +300,7 @@ static int realize_drive(struct device *d, const struct device_conf *conf, struc
     int ret = check_drive(d, err);
     ret = ret < 0 ? ret : check_block_sizes(d, conf, err);
     ret = ret < 0 ? ret : take_perm(d, conf, err);
+    d->realized = ret == 0 && d->controller; /* Now its controller is asked. */
     ret = ret < 0 ? ret : check_dataplane(d, err);
     ret = ret < 0 ? ret : move_drive(d, err);
     if (ret < 0) {
@@ -425,7 +426,7 @@ static int plug(struct layer *l, const json_t *args, bool cold, struct error *er
     struct device *d = device_new(l, t, id);
     ret = build(d, &slot, args, err);
     if (ret < 0) {
-        drop_drive(d, false);
+        drop_drive(d, d->realized);
         d->gone = true;
         device_unref(d);
         return ret;
@@ -439,9 +440,38 @@ int device_add(struct layer *l, const json_t *args, struct error *err)
     return plug(l, args, true, err);
 }
 
+/* The arguments of the monitor's device_add as QEMU hands them on: words.  What can be none is left
+ * out, and so is an id that is no text. */
+static json_t *as_words(const json_t *args)
+{
+    json_t *words = json_object();
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)args, key, value) {
+        char buf[32];
+        const char *text = json_string_value(value);
+        if (json_is_boolean(value)) {
+            text = json_is_true(value) ? "on" : "off";
+        } else if (json_is_integer(value)) {
+            snprintf(buf, sizeof(buf), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+            text = buf;
+        } else if (json_is_real(value)) {
+            snprintf(buf, sizeof(buf), "%.17g", json_real_value(value));
+            text = buf;
+        }
+        if (text && (json_is_string(value) || strcmp(key, "id") != 0)) {
+            json_object_set_new(words, key, json_string(text));
+        }
+    }
+    return words;
+}
+
 int device_plug(struct layer *l, const json_t *args, struct error *err)
 {
-    return plug(l, args, false, err);
+    json_t *words = as_words(args);
+    int ret = plug(l, words, false, err);
+    json_decref(words);
+    return ret;
 }
 
 /* ---- Unplugging ---- */

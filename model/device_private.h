@@ -73,6 +73,7 @@ struct device {
     uint32_t iothread;
     uint32_t refs;
     bool gone;      /* Unplugged; kept by references alone. */
+    bool realized;  /* It is a device, be its bus for it or not. */
     bool unplugging;
     bool read_only, discards, zeroes;
     bool removable, tray_open;

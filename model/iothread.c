@@ -15,9 +15,10 @@ struct group {
     size_t len, cap;
 };
 
+/* One that is closing has nobody any more, and stays where it is. */
 static void add_node(struct group *g, struct node *n, uint64_t mark)
 {
-    if (n->mark == mark) {
+    if (n->mark == mark || n->closing) {
         return;
     }
     n->mark = mark;

@@ -271,10 +271,7 @@ static int check_frozen(const struct edge_change *e, struct error *err)
     if (!c->frozen || e->to == c->node) {
         return 0;
     }
-    return c->parent ? error_set(err, -EPERM, "Cannot change '%s' link from '%s' to '%s'", c->name,
-                                 c->parent->name, c->node->name)
-                     : error_set(err, -EPERM, "Cannot change '%s' link to '%s'", c->name,
-                                 c->node->name);
+    return error_set(err, -EPERM, "Cannot change '%s' link to '%s'", c->name, c->node->name);
 }
 
 /* Outside locks for what was solved.  Taken in the order of solving. */

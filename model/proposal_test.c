@@ -254,7 +254,7 @@ static void frozen(struct world *w)
                               "\"file\":{\"driver\":\"leaf\"},\"backing\":\"base\"}");
     struct error err = ERROR_INIT;
     assert_int_equal(chain_freeze(top, base, &err), 0);
-    expect_move(w, node_backing(top), m, "Cannot change 'backing' link from 'top' to 'base'");
+    expect_move(w, node_backing(top), m, "Cannot change 'backing' link to 'base'");
     expect_move(w, node_primary(top), m, NULL); /* The file is not of the chain. */
     assert_int_equal(chain_freeze(top, NULL, &err), -EPERM);
     chain_unfreeze(top, base);

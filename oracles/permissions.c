@@ -297,7 +297,8 @@ static void permissions_look(void *state, const struct snapshot *s)
             old++;
         }
         if (old < p->seen_len) {
-            check_written(p, &p->seen[old], is, n->v.name, p->used[i]);
+            uint32_t own = n->v.copy_on_read ? VIEW_WRITE_UNCHANGED : 0; /* It writes itself. */
+            check_written(p, &p->seen[old], is, n->v.name, p->used[i] | own);
         }
     }
     struct perm_seen *swap = p->seen;

@@ -65,7 +65,7 @@ extern const struct blk_driver driver_compress;
 const struct blk_driver driver_compress = {
     .name = "compress",
     .help = "writes compressed to an image that can do it",
-    .traits = DRV_FILTER,
+    .traits = DRV_FILTER | DRV_FOLLOWS,
     .state_size = sizeof(struct compress_state),
     .options = options,
     .children = children,

@@ -201,7 +201,7 @@ extern const struct blk_driver driver_copy_on_read;
 const struct blk_driver driver_copy_on_read = {
     .name = "copy-on-read",
     .help = "keeps in its child what is read from below it",
-    .traits = DRV_FILTER,
+    .traits = DRV_FILTER | DRV_FOLLOWS,
     .state_size = sizeof(struct cor_state),
     .options = options,
     .children = children,

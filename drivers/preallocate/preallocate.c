@@ -308,7 +308,7 @@ extern const struct blk_driver driver_preallocate;
 const struct blk_driver driver_preallocate = {
     .name = "preallocate",
     .help = "lets a file grow ahead of the writes",
-    .traits = DRV_FILTER,
+    .traits = DRV_FILTER | DRV_FOLLOWS,
     .state_size = sizeof(struct preallocate_state),
     .options = options,
     .children = children,

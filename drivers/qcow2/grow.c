@@ -203,11 +203,15 @@ static int ensure_block(struct qcow2 *q, uint64_t index)
 int refblocks_ensure(struct qcow2 *q, uint64_t first, uint64_t last)
 {
     uint32_t bits = refblock_bits(q);
+    int added = 0;
     for (uint64_t i = first >> bits; i <= last >> bits; i++) {
-        if (!has_block(q, i)) {
+        while (!has_block(q, i)) {
             int ret = ensure_block(q, i);
-            return ret < 0 ? ret : 1;
+            if (ret < 0) {
+                return ret;
+            }
+            added = 1;
         }
     }
-    return 0;
+    return added;
 }

@@ -271,22 +271,39 @@ static int shrink(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct
     return ret < 0 ? error_set_errno(err, ret, "Failed to reduce the number of L2 tables") : 0;
 }
 
+/* One past the last cluster below n that is in use, or -errno. */
+static int64_t last_used(struct qcow2 *q, uint64_t n)
+{
+    uint32_t bits = refblock_bits(q);
+    n = MIN(n, (uint64_t)q->reftable_size << bits);
+    while (n > 0) {
+        uint64_t count;
+        if (!(q->reftable[(n - 1) >> bits] & REFTABLE_OFFSET)) {
+            n = (n - 1) >> bits << bits; /* No block: none of these is. */
+            continue;
+        }
+        int ret = refcount_get(q, n - 1, &count);
+        if (ret < 0) {
+            return ret;
+        }
+        if (count > 0) {
+            break;
+        }
+        n--;
+    }
+    return (int64_t)n;
+}
+
 /* Ends the file behind the last cluster in use.  Only a hint: nothing is lost when it fails. */
 static void shorten_file(struct qcow2 *q)
 {
-    uint64_t n = ((uint64_t)io_length(q->file->node) + q->cluster_size - 1) >> q->cluster_bits;
-    uint64_t count = 0;
     if (metadata_flush(q) < 0) {
         return;
     }
-    while (n > 0 && count == 0) {
-        if (refcount_get(q, n - 1, &count) < 0) {
-            return;
-        }
-        n -= count == 0;
-    }
-    if ((int64_t)(n << q->cluster_bits) < io_length(q->file->node)) {
-        io_truncate(q->file, (int64_t)(n << q->cluster_bits), 0, PREALLOC_OFF, NULL);
+    uint64_t length = (uint64_t)io_length(q->file->node);
+    int64_t n = last_used(q, (length + q->cluster_size - 1) >> q->cluster_bits);
+    if (n >= 0 && (uint64_t)n << q->cluster_bits < length) {
+        io_truncate(q->file, n << q->cluster_bits, 0, PREALLOC_OFF, NULL);
     }
 }
 
