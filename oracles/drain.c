@@ -13,8 +13,8 @@
  *
  * Invariants that are checked:
  *   1. when a section is in force nothing is in flight on what it concerns, and all that is quiet
- *   2. as long as any section reaches a node, from above it or below, no request of a parent that is
- *      no node begins there
+ *   2. as long as any section reaches a node, from above it or below, no request of a parent that
+ *      is no node begins there
  *   3. quiesce(n) = sections on n + sections on all nodes + children of n that are quiet +
  *                   (covered(n) > 0)
  *      covered(n) = subtree sections on n + parents of n that are covered
