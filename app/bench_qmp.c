@@ -332,39 +332,58 @@ static void write_file(const char *path, const char *bytes, size_t n)
     CHECK(f != NULL && fwrite(bytes, 1, n, f) == n && fclose(f) == 0);
 }
 
-/* For our server: a case that makes depth images.  The path, new. */
+/* Names of images have one width: i000, i001... */
+enum { NAME_BYTES = 4, IMAGES_MAX = 1000 };
+
+/* For our server: a case that makes depth images, each on the one before.  The path, new. */
 static char *write_world(const struct client *c, unsigned depth)
 {
     struct strbuf text = { .text = NULL };
     char *path = mem_printf("%s/world.scn", c->dir);
-    strbuf_puts(&text, "case chain\n");
-    for (unsigned i = 0; i < depth; i++) {
-        strbuf_printf(&text, "image qcow2 i%u 1M\n", i);
+    strbuf_puts(&text, "case chain\nimage qcow2 i000 1M\n");
+    for (unsigned i = 1; i < depth; i++) {
+        strbuf_printf(&text, "image qcow2 i%03u 1M backing_file=i%03u backing_fmt=qcow2\n", i,
+                      i - 1);
     }
     write_file(path, text.text, text.len);
     strbuf_free(&text);
     return path;
 }
 
-/* For QEMU's: files of an empty image with small clusters, the first made by qemu-img. */
+static bool make_image(const char *path, const char *backing)
+{
+    const char *alone[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-o", "cluster_size=512",
+                            path, "1M", NULL };
+    const char *above[] = { "qemu-img", "create", "-q", "-u", "-f", "qcow2", "-o",
+                            "cluster_size=512", "-b", backing, "-F", "qcow2", path, "1M", NULL };
+    return bench_process(backing ? above : alone) > 0;
+}
+
+/* For QEMU's: the same as files.  From the second on they differ in a name alone. */
 static bool write_images(const struct client *c, unsigned depth)
 {
-    char bytes[65536], *first = mem_printf("%s/i0", c->dir);
-    const char *argv[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-o", "cluster_size=512",
-                           first, "1M", NULL };
-    bool good = bench_process(argv) > 0;
-    FILE *f = good ? fopen(first, "r") : NULL;
+    char bytes[65536], *path = mem_printf("%s/i000", c->dir);
+    CHECK(depth <= IMAGES_MAX);
+    bool good = make_image(path, NULL);
+    free(path);
+    path = mem_printf("%s/i001", c->dir);
+    good = good && make_image(path, "i000");
+    FILE *f = good ? fopen(path, "r") : NULL;
     size_t n = f ? fread(bytes, 1, sizeof(bytes), f) : 0;
+    char *name = n ? memmem(bytes, n, "i000", NAME_BYTES) : NULL;
     if (f) {
         fclose(f);
     }
-    for (unsigned i = 1; good && i < depth; i++) {
-        char *path = mem_printf("%s/i%u", c->dir, i);
+    free(path);
+    for (unsigned i = 2; name && i < depth; i++) {
+        char below[NAME_BYTES + 1];
+        path = mem_printf("%s/i%03u", c->dir, i);
+        snprintf(below, sizeof(below), "i%03u", (i - 1) % IMAGES_MAX);
+        memcpy(name, below, NAME_BYTES);
         write_file(path, bytes, n);
         free(path);
     }
-    free(first);
-    return good;
+    return name != NULL;
 }
 
 static void put_backing(struct strbuf *out, unsigned i)
@@ -385,7 +404,7 @@ static bool build_chain(struct client *c, unsigned depth)
         strbuf_printf(&text,
                       "{\"execute\": \"blockdev-add\", \"arguments\": {\"driver\": \"qcow2\", "
                       "\"node-name\": \"c%u\", \"read-only\": %s, \"file\": {\"driver\": \"file\", "
-                      "\"node-name\": \"f%u\", \"filename\": \"i%u\"}, \"backing\": ", i,
+                      "\"node-name\": \"f%u\", \"filename\": \"i%03u\"}, \"backing\": ", i,
                       i + 1 < depth ? "true" : "false", i, i);
         put_backing(&text, i);
         strbuf_puts(&text, "}}\n");

@@ -51,6 +51,20 @@ static void what_is_not_a_size_is_refused(void **state)
     assert_int_equal(bytes, 5);
 }
 
+static void identifiers_begin_with_a_letter(void **state)
+{
+    static const char *const good[] = { "a", "Z", "a0", "a-b.c_d", "zz--..__99" };
+    static const char *const bad[] = { "", "0a", "-a", "_", ".", "#a", "a b", "a/b", "a\n",
+                                       "\xc3\xa4", "a\xc3\xa4", "a$" };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        assert_true(text_is_identifier(good[i]));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_false(text_is_identifier(bad[i]));
+    }
+}
+
 static void durations_need_a_unit(void **state)
 {
     int64_t ns = -1;
@@ -139,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_those_of_qemu),
         cmocka_unit_test(what_is_not_a_size_is_refused),
+        cmocka_unit_test(identifiers_begin_with_a_letter),
         cmocka_unit_test(durations_need_a_unit),
         cmocka_unit_test(numbers_are_whole),
         cmocka_unit_test(typing_errors_find_what_was_meant),

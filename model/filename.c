@@ -11,6 +11,7 @@
  */
 #include "base/check.h"
 #include "base/mem.h"
+#include "model/layer_state.h"
 #include "model/node.h"
 #include "model/open.h"
 
@@ -52,6 +53,7 @@ static const struct node *shown_child(const struct child *c)
 }
 
 static json_t *describe_node(const struct node *n);
+static const char *shown_name(const struct node *n);
 
 /* Option `name` is a list of children, whose edges are "name.0", "name.1"...: as they are now. */
 static json_t *describe_list(const struct node *n, const char *name)
@@ -104,10 +106,7 @@ static bool backing_is_another(const struct node *n)
     if (!c) {
         return *expected_backing(n) != '\0';
     }
-    char *name = node_filename(shown_child(c));
-    bool another = strcmp(name, expected_backing(n)) != 0;
-    free(name);
-    return another;
+    return strcmp(shown_name(shown_child(c)), expected_backing(n)) != 0;
 }
 
 static json_t *describe_node(const struct node *n)
@@ -154,7 +153,9 @@ static char *plain_filename(const struct node *n)
     return plain_filename(shown_child(c));
 }
 
-char *node_filename(const struct node *n)
+/* ---- passes ---- */
+
+static char *make_name(const struct node *n)
 {
     char *plain = plain_filename(n);
     if (plain) {
@@ -166,6 +167,57 @@ char *node_filename(const struct node *n)
     char *name = mem_printf("json:%s", text);
     free(text);
     json_decref(options);
+    return name;
+}
+
+void filenames_begin(struct layer *l)
+{
+    CHECK(!l->naming);
+    l->naming = true;
+    l->name_passes++;
+}
+
+void filenames_end(struct layer *l)
+{
+    CHECK(l->naming);
+    l->naming = false;
+}
+
+static bool is_named(const struct node *n)
+{
+    return n->shown_at == n->layer->name_passes;
+}
+
+/* The name of a node in this pass.  Whether a name is plain is asked of the whole chain below it:
+ * the lowest node that has none yet comes first, so the question goes down one step. */
+static const char *shown_name(const struct node *n)
+{
+    CHECK(n->layer->naming);
+    while (!is_named(n)) {
+        struct node *at = (struct node *)(uintptr_t)n;
+        const struct child *c;
+        while ((c = node_backing(at)) != NULL && !is_named(shown_child(c))) {
+            at = (struct node *)(uintptr_t)shown_child(c);
+        }
+        char *name = make_name(at);
+        free(at->shown);
+        at->shown = name;
+        at->shown_at = at->layer->name_passes;
+    }
+    return n->shown;
+}
+
+char *node_filename(const struct node *n)
+{
+    struct layer *l = n->layer;
+    bool alone = !l->naming;
+    if (alone) {
+        filenames_begin(l);
+    }
+    char *name = mem_strdup(shown_name(n));
+    if (alone) {
+        filenames_end(l);
+    }
     return name;
 }
 

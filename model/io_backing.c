@@ -27,8 +27,7 @@ int io_read_backing(struct node *n, int64_t offset, struct iobuf *buf)
 
 static struct node *layer_below(const struct node *n)
 {
-    struct child *c = node_backing(n);
-    c = c ? c : node_filtered(n);
+    struct child *c = n->drv->traits & DRV_FILTER ? node_filtered(n) : node_backing(n);
     return c ? c->node : NULL;
 }
 

@@ -29,6 +29,8 @@ struct layer {
     struct exports exports;                  /* model/export.h */
     uint32_t auto_names;                     /* "#block000" and up. */
     uint64_t marks;                          /* Graph walks so far. */
+    uint64_t name_passes;                    /* filenames_begin so far; */
+    bool naming;                             /* the last has not ended. */
     uint64_t pad_bytes;                      /* Memory of padded requests (model/io_pad.c). */
     uint32_t drain_all;                      /* Sections of drain_all_begin that are open. */
     uint64_t node_ids, edge_ids;             /* Nodes and edges made so far. */

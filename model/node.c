@@ -59,6 +59,7 @@ static void node_free(struct node *n)
     CHECK(!n->children && !n->parents && !n->tracked && !n->blockers && !n->change);
     n->layer->nodes_alive--;
     json_decref(n->options);
+    free(n->shown);
     free(n->backing_file);
     free(n->backing_format);
     free(n->backing_auto);

@@ -136,6 +136,8 @@ struct node {
     uint64_t mark;         /* Graph walks: the last walk that saw it. */
     struct node *prev, *next; /* In layer->nodes, in order of creation. */
     struct node *name_next;   /* In layer->names. */
+    char *shown;              /* Its file name in the layer's pass shown_at (model/filename.c). */
+    uint64_t shown_at;
 };
 
 /* Whether others may find it and attach to it. */
@@ -230,6 +232,9 @@ int node_info(const struct node *n, struct driver_info *info);
 
 /* The plain file name of a node, or "json:{...}": query results (model/filename.c). New string. */
 char *node_filename(const struct node *n);
+/* [ctl] From begin to end nothing changes in the layer: names are made once a node. */
+void filenames_begin(struct layer *l);
+void filenames_end(struct layer *l);
 /* The name of the backing file that n's header has, relative to n's own folder, in a new string.
  * Errors: n has none ("Cannot generate a base directory for quorum nodes"). */
 int node_backing_path(const struct node *n, char **out, struct error *err);

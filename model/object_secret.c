@@ -64,6 +64,7 @@ static int decode(const char *text, size_t n, struct bytes *out, struct error *e
     char *p = mem_alloc(n + 1);
     size_t len = 0, letters = 0;
     uint32_t group = 0;
+    char before = '\0';
     for (size_t i = 0; i < n; i++) {
         if (text[i] == '\n') {
             continue;
@@ -75,13 +76,14 @@ static int decode(const char *text, size_t n, struct bytes *out, struct error *e
         group = group << 6 | (uint32_t)sextet(text[i]);
         if (++letters % 4 == 0) {
             p[len++] = (char)(group >> 16);
-            if (text[i - 1] != '=') {
+            if (before != '=') {
                 p[len++] = (char)(group >> 8);
             }
             if (text[i] != '=') {
                 p[len++] = (char)group;
             }
         }
+        before = text[i];
     }
     p[len] = '\0';
     *out = (struct bytes){ p, len };

@@ -250,8 +250,8 @@ static int check_node(const struct proposal *p, const struct node *n, struct per
                                n->name);
     }
     /* A write in the last block would be padded beyond the end. */
-    if (!p->only_less && (cum.used & PERM_WRITE) && !(cum.used & PERM_RESIZE) &&
-        n->length % n->limits.request_alignment != 0) {
+    if (!p->only_less && (cum.used & (PERM_WRITE | PERM_WRITE_UNCHANGED)) &&
+        !(cum.used & PERM_RESIZE) && n->length % n->limits.request_alignment != 0) {
         return error_set(err, -EPERM,
                          "Cannot get 'write' permission without 'resize': Image size is not a "
                          "multiple of request alignment");

@@ -23,11 +23,16 @@
 
 /* ---- Drivers ---- */
 
+enum { SLOW_TURNS = 3 };
+
+/* One whose name begins with "slow" takes some turns. */
 static int leaf_open(struct node *n, const struct opts *opts, struct error *err)
 {
-    (void)n;
     (void)opts;
     (void)err;
+    for (int i = 0; i < SLOW_TURNS && strncmp(n->name, "slow", 4) == 0; i++) {
+        co_pass(n->sim);
+    }
     return 0;
 }
 
@@ -121,6 +126,14 @@ struct world {
     void (*test)(struct world *w);
     bool done;
 };
+
+static struct node *add(struct world *w, const char *json);
+
+static void add_over(void *opaque)
+{
+    add(opaque, "{\"driver\":\"over\",\"node-name\":\"o\","
+                "\"file\":{\"driver\":\"leaf\",\"node-name\":\"slow\"}}");
+}
 
 static int setup(void **state)
 {
@@ -288,6 +301,42 @@ static void conflicts(struct world *w)
     assert_int_equal(node_primary(p)->perm.used, writer.used);
     child_detach(two);
     assert_int_equal(node_primary(p)->perm.used, 0);
+}
+
+static void pass_turns(struct world *w)
+{
+    for (int i = 0; i < 4 * SLOW_TURNS; i++) {
+        co_pass(w->sim);
+    }
+}
+
+/* A node that opens its file first is in no list until that is open.  A section on all nodes that begins
+ * or ends in between must neither forget it nor leave it closed for ever. */
+static void drained_births(struct world *w)
+{
+    co_create(w->sim, "begins before", 0, add_over, w);
+    co_pass(w->sim);
+    assert_null(layer_find_node(w->layer, "o"));
+    drain_all_begin(w->layer);
+    pass_turns(w);
+    struct node *o = layer_find_node(w->layer, "o");
+    assert_non_null(o);
+    assert_true(node_is_quiet(o));
+    drain_all_end(w->layer);
+    assert_int_equal(o->quiesce, 0);
+    assert_int_equal(o->children->node->quiesce, 0);
+    o->monitor_owned = false;
+    node_unref(o);
+
+    drain_all_begin(w->layer);
+    co_create(w->sim, "born inside", 0, add_over, w);
+    co_pass(w->sim);
+    drain_all_end(w->layer);
+    pass_turns(w);
+    o = layer_find_node(w->layer, "o");
+    assert_non_null(o);
+    assert_int_equal(o->quiesce, 0);
+    assert_int_equal(o->children->node->quiesce, 0);
 }
 
 /* A section on a node holds what stands above it, whatever comes and goes meanwhile. */
@@ -596,6 +645,7 @@ IN_COROUTINE(cycles)
 IN_COROUTINE(frozen)
 IN_COROUTINE(conflicts)
 IN_COROUTINE(drained_edges)
+IN_COROUTINE(drained_births)
 IN_COROUTINE(iothreads)
 IN_COROUTINE(play)
 
@@ -606,6 +656,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_frozen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drained_edges, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drained_births, setup, teardown),
         cmocka_unit_test_setup_teardown(test_iothreads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_play, setup, teardown),
     };

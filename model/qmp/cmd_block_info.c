@@ -239,11 +239,13 @@ static int query_named_block_nodes(struct layer *l, const json_t *args, json_t *
 
     (void)err;
     *ret = json_array();
+    filenames_begin(l);
     for (const struct node *n = l->nodes_tail; n; n = n->prev) {
         if (node_is_usable(n)) {
             json_array_append_new(*ret, describe_node(n, true, flat));
         }
     }
+    filenames_end(l);
     return 0;
 }
 
