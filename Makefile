@@ -42,7 +42,8 @@ $(if $(filter $(CONFIG),$(CONFIGS)),,$(error CONFIG=$(CONFIG) is none of: $(CONF
 
 PACKAGES := jansson sqlite3 libxxhash zlib
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || echo -ljansson -lsqlite3 -lxxhash -lz)
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || \
+	echo -ljansson -lsqlite3 -lxxhash -lz)
 WARNINGS := -Wall -Wextra -Wpedantic -Wmissing-prototypes -Wshadow -Werror
 COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARNINGS) $(FLAGS_$(CONFIG)) $(PKG_CFLAGS) \
 	$(CPPFLAGS) $(CFLAGS)
@@ -73,8 +74,8 @@ Q := @
 say = @printf '  %-5s %s\n' $(1) '$(2)'
 endif
 
-.PHONY: help all tests run test unit asan clang coverage bench hotpath determinism fuzz tidy format \
-	compdb install clean FORCE
+.PHONY: help all tests run test unit asan clang coverage bench hotpath determinism fuzz tidy \
+	format compdb install clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 

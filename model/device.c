@@ -266,8 +266,8 @@ static int take_perm(struct device *d, const struct device_conf *conf, struct er
     return backend_set_perm(d->backend, perm, err);
 }
 
-/* Requests behind a controller, and those of a disk with an iothread, bypass the main loop: not on a
- * node where others have blocked that. */
+/* Requests behind a controller, and those of a disk with an iothread, bypass the main loop: not
+ * on a node where others have blocked that. */
 static int check_dataplane(const struct device *d, struct error *err)
 {
     const struct node *n = backend_node(d->backend);

@@ -30,8 +30,8 @@ void drain_subtree_end(struct node *n);
 void drain_all_begin(struct layer *l);
 void drain_all_end(struct layer *l);
 
-/* [ctl] Something that drained sections may wait for has ended: a request of a backend whose root is
- * quiet. */
+/* [ctl] Something that drained sections may wait for has ended: a request of a backend whose
+ * root is quiet. */
 void drain_progress(struct layer *l);
 
 /* [ctl] For model/proposal_apply.c: an edge is in the lists; is about to leave them. */

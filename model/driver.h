@@ -103,10 +103,10 @@ struct driver_graph {
     /* [ctl] Take or drop outside locks for the new cumulative permissions.  NULL: nothing. */
     int (*perm_change)(struct node *n, struct perm_pair now, struct txn *txn, struct error *err);
 
-    /* [io] Prepares new options: n is drained and flushed.  r->opts holds all of them, checked, with
-     * the defaults behind; what cannot change is the block layer's to refuse (MEMBER_MUTABLE), and
-     * so are the children.  What takes effect goes on r->txn as commit and undo.
-     * NULL: "Block format 'X' used by node 'n' does not support reopening files". */
+    /* [io] Prepares new options: n is drained and flushed.  r->opts holds all of them, checked,
+     * with the defaults behind; what cannot change is the block layer's to refuse
+     * (MEMBER_MUTABLE), and so are the children.  What takes effect goes on r->txn as commit and
+     * undo. NULL: "Block format 'X' used by node 'n' does not support reopening files". */
     int (*reopen)(struct node *n, const struct node_reopen *r, struct error *err);
 
     /* [ctl] x-blockdev-change: proposes the edge that comes or goes, and puts what else changes on
@@ -190,8 +190,9 @@ struct blk_driver {
      * NULL, or -ENOTSUP: the block layer asks the primary or filtered child. */
     int (*command)(struct node *n, const char *name, const json_t *args, json_t *reply);
 
-    /* [ctl] A name "PREFIX:rest" (QEMU's protocol names) to options: sets members of `options` (dotted
-     * keys).  prefix is without the colon.  NULL, both: such names are not this driver's. */
+    /* [ctl] A name "PREFIX:rest" (QEMU's protocol names) to options: sets members of `options`
+     * (dotted keys).  prefix is without the colon.  NULL, both: such names are not this
+     * driver's. */
     const char *prefix;
     int (*parse_filename)(const char *name, json_t *options, struct error *err);
 

@@ -26,12 +26,12 @@ void layer_destroy(struct layer *l);
  * "return" or "error" (and "id").  Never fails otherwise. */
 json_t *layer_qmp_text(struct layer *l, const char *bytes, size_t n);
 
-/* [io] Guests that wait for the machine to run give up, and none makes a request any more: the power is
- * cut, or the end has come. */
+/* [io] Guests that wait for the machine to run give up, and none makes a request any more: the
+ * power is cut, or the end has come. */
 void layer_release_guests(struct layer *l);
 
-/* [io] Makes an image file, in a block layer of its own that is gone afterwards.  options: qemu-img's
- * -o names, values as text.  Errors: QEMU's texts. */
+/* [io] Makes an image file, in a block layer of its own that is gone afterwards.  options:
+ * qemu-img's -o names, values as text.  Errors: QEMU's texts. */
 int layer_make_image(struct sim *s, struct host *h, const struct blk_driver *const *drivers,
                      const char *format, const char *filename, int64_t size,
                      const json_t *options, struct error *err);

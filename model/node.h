@@ -101,8 +101,9 @@ struct node {
     char *backing_auto;    /* Name of the backing node that was opened for it; NULL: none was. */
     bool implicit;         /* A filter that a job put in and nobody named: queries skip it. */
     bool copy_on_read;     /* Reads of what only lies below are kept here (-drive copy-on-read). */
-    struct node *inherits; /* The parent that opened it inline and whose options it takes, or NULL. */
-    uint8_t unsaid;        /* Flags that the last reopen left out: they pass nothing on (reopen_queue.c). */
+    struct node *inherits; /* The parent that opened it inline, whose options it takes; or NULL. */
+    uint8_t unsaid;        /* Flags that the last reopen left out pass nothing on
+                            * (reopen_queue.c). */
     struct node_how how;
     bool open;             /* The driver's open succeeded. */
     bool closing;          /* The last reference is gone, or it could not be opened. */

@@ -2,8 +2,8 @@
 /* iothread: a queue of coroutines of its own (sim/sched.h).
  *
  * The object is the iothread: it comes and goes with it.  One that nodes or frontends belong to, or
- * in which something runs, is in use and stays.  Nothing here polls, so what says how to is only kept.
- * (QEMU qapi/qom.json: IothreadProperties, EventLoopBaseProperties.)
+ * in which something runs, is in use and stays.  Nothing here polls, so what says how to is only
+ * kept. (QEMU qapi/qom.json: IothreadProperties, EventLoopBaseProperties.)
  */
 #include "base/check.h"
 #include "base/mem.h"

@@ -37,7 +37,8 @@ static const struct schema_type format_type = {
 };
 
 static const struct schema_member properties[] = {
-    { "loaded", &schema_bool, MEMBER_OPTIONAL | MEMBER_DEPRECATED, NULL, "whether it is there; cannot be set" },
+    { "loaded", &schema_bool, MEMBER_OPTIONAL | MEMBER_DEPRECATED, NULL,
+      "whether it is there; cannot be set" },
     { "format", &format_type, MEMBER_OPTIONAL, "raw", "how data or the file says it" },
     { "keyid", &schema_str, MEMBER_OPTIONAL, "", "the secret that it is encrypted with" },
     { "iv", &schema_str, MEMBER_OPTIONAL, "", "the initialisation vector of that, in base64" },

@@ -2,8 +2,8 @@
 /* Putting a proposal in force.
  *
  * What is changed is noted with what it was, and the note goes on the txn: its undo puts the lists
- * back in their order, its clean lets go of what is no longer referred to (nodes may close then) and
- * frees the edges that are no more.
+ * back in their order, its clean lets go of what is no longer referred to (nodes may close then)
+ * and frees the edges that are no more.
  */
 #include "model/proposal_private.h"
 

@@ -314,8 +314,8 @@ static void walk_down(struct node_walk *order, struct node *root, uint64_t open,
     free(stack.at);
 }
 
-/* Several nodes may be at odds: QEMU tells of that which its own walk, over all that lies below, meets
- * first.  Only a proposal that fails pays for it. */
+/* Several nodes may be at odds: QEMU tells of that which its own walk, over all that lies below,
+ * meets first.  Only a proposal that fails pays for it. */
 static int tell_conflict(struct proposal *p, struct error *err)
 {
     uint64_t open = ++p->layer->marks, done = ++p->layer->marks;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes of a graph of three small drivers: "leaf" stores nothing, "pass" is a filter, "over" has a
- * file and may have a backing file.
+/* Changes of a graph of three small drivers: "leaf" stores nothing, "pass" is a filter, "over" has
+ * a file and may have a backing file.
  *
  * The story tests say what one change does.  The random one makes thousands, ends half of them with
  * an error, and compares the graph as text: what was given up has left nothing, what was done is
@@ -155,7 +155,7 @@ static int teardown(void **state)
 {
     struct world *w = *state;
     if (!w->done) {
-        return 0; /* The assertion that failed has left the coroutine's stack: nothing can be ended. */
+        return 0; /* The assertion that failed has left the coroutine's stack. */
     }
     co_create(w->sim, "end", 0, destroy_main, w);
     sim_settle(w->sim, 1000000);
@@ -310,8 +310,8 @@ static void pass_turns(struct world *w)
     }
 }
 
-/* A node that opens its file first is in no list until that is open.  A section on all nodes that begins
- * or ends in between must neither forget it nor leave it closed for ever. */
+/* A node that opens its file first is in no list until that is open.  A section on all nodes
+ * that begins or ends in between must neither forget it nor leave it closed for ever. */
 static void drained_births(struct world *w)
 {
     co_create(w->sim, "begins before", 0, add_over, w);

@@ -245,8 +245,8 @@ static void put_edges(const struct node *n, struct strbuf *out)
     struct edge_view v;
     for (const struct child *c = inspect_first_child(n); c; c = inspect_next_child(c)) {
         inspect_edge(c, &v);
-        strbuf_printf(out, "%s%s -%s-> %s%s", out->len ? "\n          " : "", layer_node_name(n), v.name,
-                      layer_node_name(v.child), v.frozen ? " [frozen]" : "");
+        strbuf_printf(out, "%s%s -%s-> %s%s", out->len ? "\n          " : "", layer_node_name(n),
+                      v.name, layer_node_name(v.child), v.frozen ? " [frozen]" : "");
     }
     if (out->len == 0) {
         strbuf_printf(out, "%s has no children", layer_node_name(n));

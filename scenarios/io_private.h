@@ -90,8 +90,8 @@ struct ioc_cmd {
 extern const struct ioc_cmd ioc_cmds[]; /* Ends with a NULL name. */
 
 /* io.c */
-/* Adds perm to what the session's backend uses; a guest has what its frontend has, but for resizing.
- * Errors: a conflict; nothing changed. */
+/* Adds perm to what the session's backend uses; a guest has what its frontend has, but for
+ * resizing. Errors: a conflict; nothing changed. */
 int ioc_take_perm(struct ioc_session *s, uint32_t perm, struct error *err);
 void ioc_print(struct ioc_ctx *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A line that tells why the command failed.  Returns code. */

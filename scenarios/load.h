@@ -29,8 +29,8 @@
 
 struct load;
 
-/* args: "key=value" words.  Starts workers; they run as the world runs.  *port is copied; what it names
- * is used until load_free.  Errors: -EINVAL naming the key. */
+/* args: "key=value" words.  Starts workers; they run as the world runs.  *port is copied; what
+ * it names is used until load_free.  Errors: -EINVAL naming the key. */
 int load_start(struct guest *g, const struct guest_port *port, const char *tag, int argc,
                char **argv, uint64_t unit_seed, struct load **out, struct error *err);
 const char *load_tag(const struct load *l);

@@ -182,8 +182,8 @@ void run_background_free(struct run_ctx *ctx);
 int run_verb_args(struct run_ctx *ctx, const struct run_stmt *s, struct error *err);
 /* Opens what @fd names and passes it along.  False: a failure was reported. */
 bool run_pass_fd(struct run_ctx *ctx, const struct script_stmt *stmt);
-/* Files what the layer has warned of since the last call; out, where it printed nothing itself, gets
- * it as its output. */
+/* Files what the layer has warned of since the last call; out, where it printed nothing itself,
+ * gets it as its output. */
 void run_take_warnings(struct run_ctx *ctx, struct outcome *out);
 
 /* run_end.c */

@@ -225,10 +225,11 @@ const struct verb_def verbs_all[] = {
       NULL },
 
     /* Statements. */
-    { "args", VERB_STATEMENT, VERB_ARGS, VERB_FREE_WORDS, option_args, NULL, "args -OPTION VALUE ...",
-      "the command line: -blockdev, -drive, -device, -object; stands before all that uses the layer",
-      "    Before it only disk, image, iothread, fault, clock and other args may stand.  Its output\n"
-      "    is what the command line makes QEMU warn of.\n" },
+    { "args", VERB_STATEMENT, VERB_ARGS, VERB_FREE_WORDS, option_args, NULL,
+      "args -OPTION VALUE ...",
+      "the command line: -blockdev, -drive, -device, -object; before all that uses the layer",
+      "    Before it only disk, image, iothread, fault, clock and other args may stand.  Its\n"
+      "    output is what the command line makes QEMU warn of.\n" },
     { "qmp", VERB_STATEMENT, VERB_QMP, VERB_FREE_WORDS, NULL, NULL, "qmp BYTES",
       "sends the rest of the line as it stands to the monitor", NULL },
     { "io", VERB_STATEMENT, VERB_IO, VERB_FREE_WORDS, io_args, NULL, "io NODE COMMAND WORD...",
@@ -237,8 +238,8 @@ const struct verb_def verbs_all[] = {
       "disk NAME size=SIZE|from=PATH [KEY=VALUE...]", "makes a simulated disk, a file NAME", NULL },
     { "image", VERB_STATEMENT, VERB_IMAGE, VERB_FREE_KEYS, image_args, NULL,
       "image raw|qcow2 NAME SIZE [OPTION=VALUE...]", "makes an image file on the host",
-      "    OPTION is one of qemu-img's -o options of the format: cluster_size, backing_file...  The\n"
-      "    backing file need not be there.\n" },
+      "    OPTION is one of qemu-img's -o options of the format: cluster_size, backing_file...\n"
+      "    The backing file need not be there.\n" },
     { "load", VERB_STATEMENT, VERB_LOAD, 0, load_args, load_keys,
       "load TAG NODE rw=KIND count=N|runtime=DURATION [KEY=VALUE...]",
       "starts guest I/O in the background; `wait TAG` ends it", NULL },

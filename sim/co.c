@@ -38,8 +38,8 @@
 #define CO_UCONTEXT 1
 #endif
 
-/* Requests recurse through graphs of NODE_HEIGHT_MAX levels; what is not touched costs nothing.  The
- * frames of sanitizers are larger. */
+/* Requests recurse through graphs of NODE_HEIGHT_MAX levels; what is not touched costs nothing.
+ * The frames of sanitizers are larger. */
 #ifdef CO_ASAN
 enum { STACK_BYTES = 32 << 20, GUARD_BYTES = 4096 };
 #else

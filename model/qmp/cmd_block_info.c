@@ -216,8 +216,8 @@ static json_t *describe_node(const struct node *n, bool writeback, bool flat)
         "{s:O, s:s, s:b, s:s, s:i, s:b, s:s, s:o, s:{s:b, s:b, s:b}, s:I}", "file",
         json_object_get(image, "filename"), "node-name", n->name, "ro", n->flags.read_only, "drv",
         n->drv->name, "backing_file_depth", depth, "encrypted", 0, "detect_zeroes", zeroes,
-        "image", image, "cache", "writeback", writeback, "direct", n->flags.cache_direct, "no-flush",
-        n->flags.cache_no_flush, "write_threshold", (json_int_t)n->write_threshold);
+        "image", image, "cache", "writeback", writeback, "direct", n->flags.cache_direct,
+        "no-flush", n->flags.cache_no_flush, "write_threshold", (json_int_t)n->write_threshold);
 
     CHECK(info);
     throttle_show(NULL, info);

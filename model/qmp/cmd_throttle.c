@@ -93,7 +93,8 @@ static int set_throttle(struct layer *l, const json_t *args, json_t **ret, struc
     { prefix "_wr", &schema_int, 0, NULL, "the same for writes" }
 
 static const struct schema_member set_args[] = {
-    { "device", &schema_str, MEMBER_OPTIONAL | MEMBER_DEPRECATED, NULL, "name of the block device" },
+    { "device", &schema_str, MEMBER_OPTIONAL | MEMBER_DEPRECATED, NULL,
+      "name of the block device" },
     { "id", &schema_str, MEMBER_OPTIONAL, NULL, "name of the guest's device" },
     RATES("bps", "bytes"),
     RATES("iops", "operations"),
