@@ -166,28 +166,37 @@ static bool is_protocol(const struct blk_driver *drv)
     return (drv->traits & DRV_PROTOCOL) || ((drv->traits & DRV_FILTER) && !opens_file_first(drv));
 }
 
-static bool has_option(const struct schema_member *m, const char *name)
+static const struct schema_member *find_option(const struct schema_member *m, const char *name)
 {
     while (m && m->name && strcmp(m->name, name) != 0) {
         m++;
     }
-    return m && m->name;
+    return m && m->name ? m : NULL;
 }
 
-/* An empty object or list sets nothing that a driver could take note of; and options of a node that
- * is opened by name have not been checked before. */
+/* An empty object or list sets nothing that a driver could take note of; where a scalar might stand
+ * as well nobody minds it. */
+static bool is_empty(const struct schema_member *m, const json_t *value)
+{
+    bool empty = (json_is_object(value) && json_object_size(value) == 0) ||
+                 (json_is_array(value) && json_array_size(value) == 0);
+    bool child = m && (m->type == &schema_blockdev_ref || m->type == &schema_blockdev_ref_or_null);
+    return empty && (child || !m || m->type->kind != SCHEMA_ALTERNATE);
+}
+
+/* Options of a node that is opened by name have not been checked before. */
 static int refuse_unused_options(const struct node *n, struct error *err)
 {
     const char *name;
     json_t *value;
     json_object_foreach(n->options, name, value) {
-        bool known = !n->how.by_name || has_option(schema_blockdev_options.members, name) ||
-                     has_option(n->drv->options, name);
+        const struct schema_member *m = find_option(schema_blockdev_options.members, name);
+        m = m ? m : find_option(n->drv->options, name);
+        bool known = !n->how.by_name || m;
         if (!known && (strcmp(name, "backing") == 0 || strncmp(name, "backing.", 8) == 0)) {
             return error_set(err, -EINVAL, "Driver doesn't support backing files");
         }
-        if (!known || (json_is_object(value) && json_object_size(value) == 0) ||
-            (json_is_array(value) && json_array_size(value) == 0)) {
+        if (!known || is_empty(m, value)) {
             return error_set(err, -EINVAL,
                              is_protocol(n->drv)
                                  ? "Block protocol '%s' doesn't support the option '%s'"

@@ -169,7 +169,7 @@ static int fill_options(struct opening *o)
         if (!o->drv) {
             return fail_driver(o, name);
         }
-        o->protocol = o->protocol || is_protocol_driver(o->drv);
+        o->protocol = is_protocol_driver(o->drv);
     }
     if (!o->protocol) {
         return 0;

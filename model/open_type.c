@@ -314,9 +314,13 @@ static int type_members(const struct typing *t, const struct schema_member *m, j
             continue;
         }
         json_t *copy = json_deep_copy(value);
+        bool nothing = json_is_object(value) && json_object_size(value) == 0;
         json_decref(value);
         give_back_unknown(flat, m, copy);
         if (json_is_object(copy) && json_object_size(copy) == 0 && !is_child(m->type)) {
+            if (nothing) {
+                json_object_set(out, m->name, copy); /* node_open says what it is worth. */
+            }
             json_decref(copy);
             continue;
         }

@@ -173,7 +173,8 @@ static void test_mistyped_words_get_a_suggestion(void **state)
 {
     (void)state;
     body("fualt d0 error", "2:7", "'d0' is not KEY=VALUE, and 'fualt' is no verb; verbs: args, "
-                                  "qmp, io, disk, image, load, fault, power, run, wait, clock, iothread, "
+                                  "qmp, io, disk, image, load, fault, power, "
+                                  "run, wait, clock, iothread, "
                                   "export; did you mean 'fault'?");
     body("no!verb", "2:1", "'no!verb' is neither a verb nor a QMP command; verbs: ");
     body("disk d0 sice=1M", "2:9", "disk takes no 'sice'; valid: size, sector, physical, atomic, "
