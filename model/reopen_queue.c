@@ -252,7 +252,8 @@ static void push_child(struct visits *v, const struct reopen_entry *e, const str
 void reopen_queue_add(struct reopen_queue *q, struct node *n, const json_t *options, bool keep)
 {
     struct visits v = { 0 };
-    push(&v, (struct visit){ .n = n, .options = json_deep_copy(options), .keep = keep });
+    push(&v, (struct visit){ .n = n, .options = json_copy((json_t *)(uintptr_t)options),
+                             .keep = keep });
     while (v.len > 0) {
         struct visit visit = v.at[--v.len];
         struct reopen_entry *e = get_entry(q, visit.n);

@@ -10,6 +10,7 @@
  * no name and shows as "null".  place_path and place_name are these two.
  */
 #include "model/schema.h"
+#include "model/schema_keys.h"
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -178,8 +179,11 @@ static int check_value(const struct check *c, const struct schema_type *type,
 static int check_members(const struct check *c, const struct schema_member *members,
                          const struct place *at, const json_t *object)
 {
+    struct schema_keys keys;
+
+    schema_keys_init(&keys, object);
     for (const struct schema_member *m = members; m && m->name; m++) {
-        const json_t *value = json_object_get(object, m->name);
+        const json_t *value = schema_keys_get(&keys, m->name);
         struct place below = { .up = at, .name = m->name };
         int ret = 0;
 

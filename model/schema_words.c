@@ -15,6 +15,7 @@
  * are not text (given as JSON) stay what they are.
  */
 #include "model/schema.h"
+#include "model/schema_keys.h"
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -377,8 +378,11 @@ static const struct schema_member *find_member(const struct schema_member *membe
 /* Replaces the members of object by typed ones, in the order of the table. */
 static int type_members(struct typing *t, const struct schema_member *members, json_t *object)
 {
+    struct schema_keys keys;
+
+    schema_keys_init(&keys, object);
     for (const struct schema_member *m = members; m && m->name; m++) {
-        const json_t *value = json_object_get(object, m->name);
+        const json_t *value = schema_keys_get(&keys, m->name);
         json_t *typed;
 
         if (!value) {
@@ -388,7 +392,11 @@ static int type_members(struct typing *t, const struct schema_member *members, j
         if (!typed) {
             return -EINVAL;
         }
-        json_object_set_new(object, m->name, typed);
+        if (typed == value) {
+            json_decref(typed);
+        } else {
+            json_object_set_new(object, m->name, typed);
+        }
     }
     return 0;
 }
@@ -418,11 +426,11 @@ static json_t *type_array(struct typing *t, const struct schema_type *type, cons
     json_t *array = json_array();
 
     for (size_t i = 0; i < json_array_size(value); i++) {
-        char *index = mem_printf("%zu", i);
-        json_t *typed = type_below(t, index, strlen(index), type->element,
-                                   json_array_get(value, i));
+        char index[24];
+        json_t *typed;
 
-        free(index);
+        snprintf(index, sizeof(index), "%zu", i);
+        typed = type_below(t, index, strlen(index), type->element, json_array_get(value, i));
         if (!typed) {
             json_decref(array);
             return NULL;

@@ -225,7 +225,7 @@ int slice_writable(struct qcow2 *q, int64_t offset, struct slice *out)
 {
     uint32_t i = l1_index(q, offset);
     CHECK(i < q->l1_size);
-    if (!(q->l1[i] & ENTRY_COPIED)) {
+    if (!(q->l1[i] & ENTRY_COPIED) || !(q->l1[i] & ENTRY_OFFSET)) {
         int ret = new_table(q, i);
         if (ret < 0) {
             return ret;

@@ -346,6 +346,7 @@ int qcow2_header_read(struct qcow2 *q, struct error *err)
     if (ret < 0) {
         error_set_errno(err, ret, "Could not read qcow2 header");
     } else {
+        memcpy(cluster, fields, sizeof(fields)); /* What was checked holds, whatever came now. */
         ret = decode_all(q, cluster, err);
         q->reftable_size = be32(cluster + 56) << (q->cluster_bits - 3);
     }

@@ -89,7 +89,7 @@ json_t *qmp_build_take(struct qmp_build *b, struct error *err)
 /* ---- Strings ---- */
 
 /* Decodes one UTF-8 sequence at p, which ends with a NUL.  Returns its length, or 0 for what is
- * not one; *skip then says how many bytes belong to the broken one.  NUL may be written C0 80. */
+ * not one; *skip then says how many bytes belong to the broken one. */
 static size_t utf8_decode(const unsigned char *p, uint32_t *code, size_t *skip)
 {
     static const uint32_t lowest[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -110,16 +110,14 @@ static size_t utf8_decode(const unsigned char *p, uint32_t *code, size_t *skip)
         *skip = i + 1;
     }
     *code = c;
-    if (c < lowest[n] && !(n == 2 && p[0] == 0xc0 && p[1] == 0x80)) {
-        return 0;
-    }
-    return n;
+    return c < lowest[n] ? 0 : n;
 }
 
-/* Characters that may stand in a string: not surrogates, noncharacters, or beyond Unicode. */
+/* Characters that may stand in a string: not surrogates, noncharacters, or beyond Unicode.  Nor NUL:
+ * names are C strings, and one that goes on behind a NUL would be taken for another. */
 static bool code_is_valid(uint32_t c)
 {
-    return c <= 0x10ffff && !(c >= 0xd800 && c <= 0xdfff) && !(c >= 0xfdd0 && c <= 0xfdef) &&
+    return c && c <= 0x10ffff && !(c >= 0xd800 && c <= 0xdfff) && !(c >= 0xfdd0 && c <= 0xfdef) &&
            (c & 0xfffe) != 0xfffe;
 }
 
@@ -152,7 +150,7 @@ char *qmp_utf8_clean(const char *text)
         uint32_t code = 0;
         size_t skip = 1, n = utf8_decode(p, &code, &skip);
 
-        if (n && code_is_valid(code) && code) {
+        if (n && code_is_valid(code)) {
             strbuf_add(&out, (const char *)p, n);
         } else {
             utf8_encode(&out, 0xfffd);
