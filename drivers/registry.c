@@ -1,33 +1,26 @@
 /* SPDX-License-Identifier: MIT */
+/* All drivers, a line each. */
 #include "drivers/registry.h"
 
 #include <stddef.h>
 
-extern const struct blk_driver driver_blkdebug;
-extern const struct blk_driver driver_blkverify;
-extern const struct blk_driver driver_compress;
-extern const struct blk_driver driver_copy_on_read;
-extern const struct blk_driver driver_file;
-extern const struct blk_driver driver_null_aio;
-extern const struct blk_driver driver_null_co;
-extern const struct blk_driver driver_preallocate;
-extern const struct blk_driver driver_qcow2;
-extern const struct blk_driver driver_quorum;
-extern const struct blk_driver driver_raw;
-extern const struct blk_driver driver_throttle;
+#define DRIVERS(X)         \
+    X(driver_blkdebug)     \
+    X(driver_blkverify)    \
+    X(driver_compress)     \
+    X(driver_copy_on_read) \
+    X(driver_file)         \
+    X(driver_null_aio)     \
+    X(driver_null_co)      \
+    X(driver_preallocate)  \
+    X(driver_qcow2)        \
+    X(driver_quorum)       \
+    X(driver_raw)          \
+    X(driver_throttle)
 
-const struct blk_driver *const drivers_all[] = {
-    &driver_blkdebug,
-    &driver_blkverify,
-    &driver_compress,
-    &driver_copy_on_read,
-    &driver_file,
-    &driver_null_aio,
-    &driver_null_co,
-    &driver_preallocate,
-    &driver_qcow2,
-    &driver_quorum,
-    &driver_raw,
-    &driver_throttle,
-    NULL,
-};
+#define DECLARE(name) extern const struct blk_driver name;
+#define ADDRESS(name) &name,
+
+DRIVERS(DECLARE)
+
+const struct blk_driver *const drivers_all[] = { DRIVERS(ADDRESS) NULL };

@@ -1,5 +1,5 @@
-/* The members of a small object at hand: for walks over tables, which ask for many names of which few
- * are there.  Inside of model/schema*.c. */
+/* The members of a small object at hand: for walks over tables, which ask for many names of which
+ * few are there.  Inside of model/schema*.c. */
 #ifndef MODEL_SCHEMA_KEYS_H
 #define MODEL_SCHEMA_KEYS_H
 

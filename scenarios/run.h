@@ -28,7 +28,7 @@ struct units {
 struct unit_select {
     const char *const *define; /* "k=v": only units whose params have it; ends with NULL. */
     bool seed_given;
-    uint64_t seed_first, seed_last; /* Replaces the case's own seeds. */
+    uint64_t seed_first, seed_last; /* Replaces the case's own seeds, unless they are the only. */
     const char *const *groups; /* Any of; NULL: all. */
 };
 

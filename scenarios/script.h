@@ -111,7 +111,8 @@ struct script_case {
     /* What the headers say. */
     struct script_axis *axes; /* In order of the headers. */
     size_t axes_len;
-    bool seeded; /* seed N, seeds A..B */
+    bool seeded; /* seed N, seeds A..B; */
+    bool seed_only; /* of which others are not wanted. */
     uint64_t seed_first, seed_last;
     enum script_host host;
     enum script_schedule schedule;

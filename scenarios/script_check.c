@@ -580,9 +580,11 @@ void check_header(struct check *ck, const struct verb_def *def, const struct scr
         CHECK(text_parse_u64(w->text, &c->seed_first) == 0);
         c->seed_last = c->seed_first;
         c->seeded = true;
+        c->seed_only = h->words.len > 1;
     } else if (strcmp(h->name, "seeds") == 0) {
         header_seeds(ck, w);
         c->seeded = true;
+        c->seed_only = h->words.len > 1;
     } else if (strcmp(h->name, "quirk") == 0) {
         header_quirk(ck, w);
     } else if (strcmp(h->name, "timeout") == 0) {

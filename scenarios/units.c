@@ -96,12 +96,17 @@ static int check_defines(const char *const *define, struct error *err)
 struct seeds {
     uint64_t first, last;
     bool seeded;
+    bool none; /* None of them is wanted. */
 };
 
 static struct seeds case_seeds(const struct script_case *c, const struct unit_select *sel)
 {
     struct seeds s = { .first = c->seed_first, .last = c->seed_last, .seeded = c->seeded };
-    if (sel != NULL && sel->seed_given) {
+    if (sel != NULL && sel->seed_given && c->seed_only) {
+        s.first = MAX(s.first, sel->seed_first);
+        s.last = MIN(s.last, sel->seed_last);
+        s.none = s.first > s.last;
+    } else if (sel != NULL && sel->seed_given) {
         s = (struct seeds){ .first = sel->seed_first, .last = sel->seed_last, .seeded = true };
     }
     if (c->schedule != SCHEDULE_DEFAULT) {
@@ -144,10 +149,10 @@ int units_of_case(const struct script *s, const struct script_case *c,
     if (check_defines(define, err) != 0) {
         return -EINVAL;
     }
-    if (seeds.last < seeds.first) {
+    if (seeds.last < seeds.first && !seeds.none) {
         return error_set(err, -EINVAL, "the first seed is larger than the last");
     }
-    if (!case_in_groups(c, sel == NULL ? NULL : sel->groups)) {
+    if (seeds.none || !case_in_groups(c, sel == NULL ? NULL : sel->groups)) {
         return 0;
     }
     size_t points = case_points(c), wanted = 0;

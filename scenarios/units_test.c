@@ -62,6 +62,8 @@ static void test_seeds(void **state)
     units_are("case a\nseed 7\n", NULL, "@7!\n");
     struct unit_select sel = { .seed_given = true, .seed_first = 5, .seed_last = 6 };
     units_are("case a\nseed 7\ncase b\n", &sel, "@5!\n@6!\n@5!\n@6!\n");
+    units_are("case a\nseed 7 only\ncase b\nseeds 6..9 only\ncase c\nseeds 1..9\n", &sel,
+              "@6!\n@5!\n@6!\n");
     sel = (struct unit_select){ .seed_given = true, .seed_first = UINT64_MAX,
                                 .seed_last = UINT64_MAX };
     units_are("case a\n", &sel, "@18446744073709551615!\n");

@@ -142,8 +142,17 @@ static const struct verb_arg io_args[] = {
 };
 
 /* Headers. */
-static const struct verb_arg seed_args[] = { { "N", VALUE_UINT, NULL, false }, { 0 } };
-static const struct verb_arg seeds_args[] = { { "A..B", VALUE_TEXT, NULL, false }, { 0 } };
+static const char *const only[] = { "only", NULL };
+static const struct verb_arg seed_args[] = {
+    { "N", VALUE_UINT, NULL, false },
+    { "only", VALUE_CHOICE, only, true },
+    { 0 },
+};
+static const struct verb_arg seeds_args[] = {
+    { "A..B", VALUE_TEXT, NULL, false },
+    { "only", VALUE_CHOICE, only, true },
+    { 0 },
+};
 static const struct verb_arg quirk_args[] = {
     { "CONDITION", VALUE_TEXT, NULL, false },
     { "TEXT", VALUE_TEXT, NULL, false },
@@ -201,8 +210,10 @@ const struct verb_def verbs_all[] = {
       "runs the case once for every combination of values; ${KEY} is the value",
       "    Several keys, on one line or on several, give the cross product; the first one varies\n"
       "    slowest.  A value with a comma or a space is quoted: matrix opt=\"a,b\",c\n" },
-    { "seed", VERB_HEADER, 0, VERB_ONCE, seed_args, NULL, "seed N", "runs with seed N", NULL },
-    { "seeds", VERB_HEADER, 0, VERB_ONCE, seeds_args, NULL, "seeds A..B",
+    { "seed", VERB_HEADER, 0, VERB_ONCE, seed_args, NULL, "seed N [only]", "runs with seed N",
+      "    only: the case is about what this seed makes happen; of other seeds that the command\n"
+      "    line asks for it makes no run.\n" },
+    { "seeds", VERB_HEADER, 0, VERB_ONCE, seeds_args, NULL, "seeds A..B [only]",
       "runs once with every seed from A to B", NULL },
     { "require", VERB_HEADER, 0, VERB_FREE_WORDS, name_args, NULL, "require NAME...",
       "skips the case where one of these features is missing", NULL },

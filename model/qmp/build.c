@@ -113,8 +113,8 @@ static size_t utf8_decode(const unsigned char *p, uint32_t *code, size_t *skip)
     return c < lowest[n] ? 0 : n;
 }
 
-/* Characters that may stand in a string: not surrogates, noncharacters, or beyond Unicode.  Nor NUL:
- * names are C strings, and one that goes on behind a NUL would be taken for another. */
+/* Characters that may stand in a string: not surrogates, noncharacters, or beyond Unicode.  Nor
+ * NUL: names are C strings, and one that goes on behind a NUL would be taken for another. */
 static bool code_is_valid(uint32_t c)
 {
     return c && c <= 0x10ffff && !(c >= 0xd800 && c <= 0xdfff) && !(c >= 0xfdd0 && c <= 0xfdef) &&

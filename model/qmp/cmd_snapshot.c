@@ -70,9 +70,6 @@ static int check_overlay(const struct node *overlay, struct error *err)
     if (node_backing(overlay)) {
         return error_set(err, -EINVAL, "The overlay already has a backing image");
     }
-    if (overlay->drv->traits & DRV_FILTER) {
-        return error_set(err, -EINVAL, "Filters cannot be used as overlays");
-    }
     if (!(overlay->drv->traits & DRV_BACKING)) {
         return error_set(err, -ENOTSUP, "The overlay does not support backing images");
     }
