@@ -50,8 +50,7 @@ static int run_command(struct app *app, const struct command *c, int argc, char 
 int main(int argc, char **argv)
 {
     struct app app = { .program = argc > 0 && strchr(argv[0], '/') ? argv[0] : "blksim" };
-    /* Many small things come and go: memory stays, and what is free is not sorted all the time. */
-    mallopt(M_MXFAST, 0);
+    /* Memory comes in large steps, and stays. */
     mallopt(M_TOP_PAD, HEAP_STEP);
     mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
     signal(SIGXFSZ, SIG_IGN); /* A limit on file sizes is an error of write, as a full disk is. */

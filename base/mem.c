@@ -14,13 +14,27 @@ void *mem_alloc(size_t size)
     return p;
 }
 
+enum { SMALL_BYTES = 1024 };
+
+/* Small things come from malloc, which keeps what was freed at hand; calloc does not look there. */
+static void *zalloc_small(size_t size)
+{
+    void *p = mem_alloc(size);
+    __asm__("" : "+r"(p)); /* Or the compiler makes a calloc of it. */
+    return memset(p, 0, size);
+}
+
 void *mem_zalloc(size_t size)
 {
-    return mem_zalloc_array(1, size);
+    return size <= SMALL_BYTES ? zalloc_small(size) : mem_zalloc_array(1, size);
 }
 
 void *mem_zalloc_array(size_t n, size_t size)
 {
+    size_t all;
+    if (!__builtin_mul_overflow(n, size, &all) && all <= SMALL_BYTES) {
+        return zalloc_small(all);
+    }
     void *p = calloc(n ? n : 1, size ? size : 1);
     CHECK(p != NULL);
     return p;

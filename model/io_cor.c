@@ -98,16 +98,20 @@ static int read_piece(struct node *n, int64_t at, int64_t bytes, struct io_req *
     return io_drv_read(n, &r);
 }
 
-/* How far from `at` on, at most to end, all is allocated in n or all is not. */
+/* How far from `at` on, at most to end, all is allocated in n or all is not.  *bytes 0: n ends
+ * there, as it got shorter meanwhile. */
 static bool next_extent(struct node *n, int64_t at, int64_t end, int64_t *bytes)
 {
     int64_t align = n->limits.request_alignment;
     int64_t asked = MIN(end, n->length) - at;
-    int ret = io_is_allocated(n, at, asked, bytes);
+    int ret = asked > 0 ? io_is_allocated(n, at, asked, bytes) : 0;
     if (ret < 0) {
         *bytes = asked; /* What the driver cannot tell is copied, if it can be read at all. */
     }
-    CHECK(*bytes > 0);
+    if (asked <= 0 || *bytes <= 0 || at >= n->length) {
+        *bytes = 0;
+        return false;
+    }
     *bytes = MIN(align_up(*bytes, align), end - at);
     return ret == 1;
 }
@@ -125,10 +129,13 @@ static int copy_range(struct node *n, int64_t unit, struct io_req *req)
     while (at < end && ret == 0) {
         int64_t bytes;
         bool allocated = next_extent(n, at, MIN(end, at + max), &bytes);
+        if (bytes == 0) {
+            break;
+        }
         ret = allocated ? read_piece(n, at, bytes, req) : copy_piece(n, at, bytes, req);
         at += bytes;
     }
-    int64_t over = req->offset + req->bytes - MAX(end, req->offset);
+    int64_t over = req->offset + req->bytes - MAX(at, req->offset);
     if (ret == 0 && over > 0 && !(req->flags & IO_PREFETCH)) {
         iobuf_set(req->buf, (size_t)(req->bytes - over), FILL_ZERO, (size_t)over);
     }
@@ -143,12 +150,13 @@ int io_read_cor(struct node *n, struct tracked *t, struct io_req *req)
     int ret = 1;
     if (may_copy(n) && there > 0) {
         track_serialise(n, t, (uint64_t)unit);
-        track_wait(n, t);
-        ret = io_is_allocated(n, req->offset, there, &bytes);
+        track_wait(n, t); /* It may get shorter meanwhile. */
+        there = MIN(req->bytes, n->length - req->offset);
+        ret = there > 0 ? io_is_allocated(n, req->offset, there, &bytes) : 1;
         if (ret < 0) {
             return ret;
         }
-        if (ret == 0 || bytes < there) {
+        if (there > 0 && (ret == 0 || bytes < there)) {
             return copy_range(n, unit, req);
         }
     }

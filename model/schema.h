@@ -106,9 +106,10 @@ int schema_check(const struct blk_driver *const *drivers, const struct schema_ty
 int schema_put_word(json_t *object, const char *key, const char *value, struct error *err);
 
 /* Gives types to the strings that schema_put_word left, by the schema; arrays are made of
- * index-keyed objects.  Returns a new value.  What the schema does not know stays text, so that the
- * check that follows reports it.  Beyond QEMU's keyval, every integer takes size suffixes, and
- * "null" is JSON null where the schema allows it.  Errors: -EINVAL naming the key. */
+ * index-keyed objects.  Returns a value that may share parts with object.  What the schema does not
+ * know stays text, so that the check that follows reports it.  Beyond QEMU's keyval, every integer
+ * takes size suffixes, and "null" is JSON null where the schema allows it.  Errors: -EINVAL naming
+ * the key. */
 json_t *schema_type_words(const struct blk_driver *const *drivers, const struct schema_type *type,
                           const json_t *object, struct error *err);
 

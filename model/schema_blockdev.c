@@ -45,7 +45,7 @@ static const char *const qemu_drivers[] = {
 bool schema_driver_is_known(const char *name)
 {
     for (size_t i = 0; qemu_drivers[i]; i++) {
-        if (!strcmp(qemu_drivers[i], name)) {
+        if (qemu_drivers[i][0] == name[0] && !strcmp(qemu_drivers[i], name)) {
             return true;
         }
     }
@@ -61,7 +61,7 @@ static const struct schema_member *driver_branch(const struct blk_driver *const 
                                                  const char *value)
 {
     for (size_t i = 0; drivers[i]; i++) {
-        if (!strcmp(drivers[i]->name, value)) {
+        if (drivers[i]->name[0] == value[0] && !strcmp(drivers[i]->name, value)) {
             return drivers[i]->options;
         }
     }

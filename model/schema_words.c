@@ -21,7 +21,6 @@
 #include "base/mem.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,6 +154,28 @@ int schema_put_word(json_t *object, const char *key, const char *value, struct e
     }
 }
 
+/* The digits of an index. */
+struct index_text {
+    char text[24];
+};
+
+static struct index_text index_text(size_t i)
+{
+    struct index_text out;
+    char digits[24];
+    size_t n = 0;
+
+    do {
+        digits[n++] = (char)('0' + i % 10);
+        i /= 10;
+    } while (i);
+    out.text[n] = '\0';
+    for (size_t k = 0; k < n; k++) {
+        out.text[k] = digits[n - 1 - k];
+    }
+    return out;
+}
+
 /* ---- Types ---- */
 
 struct typing {
@@ -234,11 +255,8 @@ static json_t *make_array(struct typing *t, const json_t *object)
     json_t *array = json_array();
 
     for (size_t i = 0; i < json_object_size(object); i++) {
-        char index[24];
-        json_t *element;
-
-        snprintf(index, sizeof(index), "%zu", i);
-        element = json_object_get(object, index);
+        struct index_text index = index_text(i);
+        json_t *element = json_object_get(object, index.text);
         if (!element) {
             error_set(t->err, -EINVAL, "Parameter '%s.%zu' missing", strbuf_str(&t->path), i);
             json_decref(array);
@@ -375,12 +393,14 @@ static const struct schema_member *find_member(const struct schema_member *membe
     return NULL;
 }
 
-/* Replaces the members of object by typed ones, in the order of the table. */
-static int type_members(struct typing *t, const struct schema_member *members, json_t *object)
+/* Replaces the members of *object by typed ones, in the order of the table.  It is shared until a
+ * member changes; then *object is a copy. */
+static int type_members(struct typing *t, const struct schema_member *members,
+                        const json_t *shared, json_t **object)
 {
     struct schema_keys keys;
 
-    schema_keys_init(&keys, object);
+    schema_keys_init(&keys, *object);
     for (const struct schema_member *m = members; m && m->name; m++) {
         const json_t *value = schema_keys_get(&keys, m->name);
         json_t *typed;
@@ -394,25 +414,29 @@ static int type_members(struct typing *t, const struct schema_member *members, j
         }
         if (typed == value) {
             json_decref(typed);
-        } else {
-            json_object_set_new(object, m->name, typed);
+            continue;
         }
+        if (*object == shared) {
+            json_decref(*object);
+            *object = json_copy((json_t *)(uintptr_t)shared);
+        }
+        json_object_set_new(*object, m->name, typed);
     }
     return 0;
 }
 
 static json_t *type_struct(struct typing *t, const struct schema_type *type, const json_t *value)
 {
-    json_t *object = json_copy((json_t *)(uintptr_t)value);
+    json_t *object = json_incref((json_t *)(uintptr_t)value);
     const struct schema_member *branch = NULL;
-    int ret = type_members(t, type->members, object);
+    int ret = type_members(t, type->members, value, &object);
 
     if (ret == 0 && type->kind == SCHEMA_UNION) {
         const char *tag = json_string_value(json_object_get(object, type->discriminator));
 
         CHECK(find_member(type->members, type->discriminator));
         branch = tag ? type->branch(t->drivers, tag) : NULL;
-        ret = type_members(t, branch, object);
+        ret = type_members(t, branch, value, &object);
     }
     if (ret < 0) {
         json_decref(object);
@@ -426,11 +450,9 @@ static json_t *type_array(struct typing *t, const struct schema_type *type, cons
     json_t *array = json_array();
 
     for (size_t i = 0; i < json_array_size(value); i++) {
-        char index[24];
-        json_t *typed;
-
-        snprintf(index, sizeof(index), "%zu", i);
-        typed = type_below(t, index, strlen(index), type->element, json_array_get(value, i));
+        struct index_text index = index_text(i);
+        json_t *typed = type_below(t, index.text, strlen(index.text), type->element,
+                                   json_array_get(value, i));
         if (!typed) {
             json_decref(array);
             return NULL;

@@ -307,6 +307,7 @@ static bool open_world(struct run_ctx *ctx, bool keep_trace)
 /* What a broken world still uses is given up: coroutines in it may point at all of this. */
 static void close_world(struct run_ctx *ctx)
 {
+    free(ctx->spare_call);
     run_events_free(ctx);
     run_taints_free(ctx);
     if (ctx->broken) {

@@ -99,6 +99,7 @@ struct run_ctx {
     struct run_event *events; /* Not yet consumed. */
     size_t events_len, events_cap;
     char seed_text[24];
+    struct target_call *spare_call; /* Of the last statement, for the next; or NULL. */
     void (*late)(void *opaque, const char *node, const char *text); /* run_world_on_output */
     void *late_opaque;
     bool failed; /* The verdict is decided. */

@@ -443,12 +443,20 @@ static void run_async_stmt(struct run_ctx *ctx, const struct run_stmt *s, const 
     }
 }
 
+static struct target_call *take_call(struct run_ctx *ctx)
+{
+    struct target_call *call = ctx->spare_call ? ctx->spare_call : NEW(struct target_call);
+    ctx->spare_call = NULL;
+    *call = (struct target_call){ .done = false };
+    return call;
+}
+
 static void run_sync_stmt(struct run_ctx *ctx, const struct run_stmt *s)
 {
     struct error err = ERROR_INIT;
     struct outcome out = { 0 };
     /* On the heap: after a failure the command may still run. */
-    struct target_call *call = NEW(struct target_call);
+    struct target_call *call = take_call(ctx);
     if (start(ctx, s, call, &err) < 0) {
         call->done = true;
         outcome_fail(&out, &err);
@@ -465,7 +473,7 @@ static void run_sync_stmt(struct run_ctx *ctx, const struct run_stmt *s)
     ctx->target->ops->forget(ctx->target, call);
     if (call->done) {
         target_call_fini(call);
-        free(call);
+        ctx->spare_call = call;
     } else {
         struct run_async *a = NEW(struct run_async);
         *a = (struct run_async){ .tag = mem_strdup(""), .stmt = s->stmt, .next = ctx->asyncs };

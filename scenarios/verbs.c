@@ -19,7 +19,7 @@ enum { SUGGEST_MAX = 64, PATH_BYTES_MAX = 1023, NAME_BYTES_MAX = 255 };
 const struct verb_def *verb_find(enum verb_class class, const char *name)
 {
     for (const struct verb_def *v = verbs_all; v->name != NULL; v++) {
-        if (v->class == class && strcmp(v->name, name) == 0) {
+        if (v->class == class && v->name[0] == name[0] && strcmp(v->name, name) == 0) {
             return v;
         }
     }
