@@ -2,7 +2,8 @@
 /* Reopen: new options take effect on a node that is drained and flushed.
  *
  * New caches are made while the old ones still serve; commit swaps them, undo drops the new ones.
- * A node that becomes read-only leaves a clean image behind.
+ * A node that becomes read-only leaves a clean image behind, and so does one whose counts are no
+ * longer written late.
  */
 #include "drivers/qcow2/qcow2.h"
 #include "model/txn.h"
@@ -43,7 +44,7 @@ int qcow2_reopen(struct node *n, const struct node_reopen *r, struct error *err)
     if (!n->flags.read_only && !q->lost) {
         qcow2_lock(q);
         ret = metadata_flush(q);
-        if (ret == 0 && r->flags->read_only) {
+        if (ret == 0 && (r->flags->read_only || (q->options.lazy && !c.options.lazy))) {
             ret = qcow2_mark_clean(q);
         }
         qcow2_unlock(q);
