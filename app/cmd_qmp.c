@@ -88,6 +88,17 @@ static void serve(void *opaque, struct run_world *w)
     qmp_server_run(&a->server, w, &a->err);
 }
 
+/* A statement of the world was refused: what counts is its text, in the first line. */
+static int tell_refusal(const char *message)
+{
+    static const char prefix[] = "unexpected error: ";
+    const char *text = strncmp(message, prefix, sizeof(prefix) - 1) == 0
+                           ? message + sizeof(prefix) - 1
+                           : message;
+    app_complain("qmp: %.*s", (int)strcspn(text, "\n"), text);
+    return APP_USAGE;
+}
+
 static int tell(const struct qmp_session_app *a, const struct result *r)
 {
     if (a->err.code) {
@@ -97,8 +108,11 @@ static int tell(const struct qmp_session_app *a, const struct result *r)
     if (r->verdict == VERDICT_PASS) {
         return APP_OK;
     }
-    app_complain("qmp: %s%s", a->served ? "" : "the world cannot be made: ", r->message);
-    return a->served ? APP_FAILURES : APP_USAGE;
+    if (!a->served) {
+        return tell_refusal(r->message);
+    }
+    app_complain("qmp: %s", r->message);
+    return APP_FAILURES;
 }
 
 static int run_world(const struct options *o, const struct script *s, uint64_t seed)

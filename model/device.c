@@ -108,11 +108,6 @@ void device_unref(struct device *d)
     free(d);
 }
 
-bool device_is_gone(const struct device *d)
-{
-    return d->gone;
-}
-
 struct backend *device_backend(const struct device *d)
 {
     return d->gone ? NULL : d->backend;

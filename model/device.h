@@ -36,7 +36,6 @@ struct device *device_find(const struct layer *l, const char *id);
 /* For those who may still call it when it has gone: requests fail with -ENODEV then. */
 struct device *device_ref(struct device *d);
 void device_unref(struct device *d);
-bool device_is_gone(const struct device *d);
 
 /* NULL for a controller, and for one that is gone. */
 struct backend *device_backend(const struct device *d);
