@@ -110,11 +110,10 @@ int io_is_allocated(struct node *n, int64_t offset, int64_t bytes, int64_t *pnum
 /* [io] For drivers with a backing file: reads [offset, offset + buf->len) of what lies below;
  * zeroes beyond its end and where there is none. */
 int io_read_backing(struct node *n, int64_t offset, struct iobuf *buf);
-/* [io] The status of what a reader of n sees, found on the way down backing and filtered
- * children to base (exclusive; NULL: all the way).  out->file: the node that has it; *depth (may
- * be NULL): how many layers down, from 1. */
+/* [io] The status of what a reader of n sees, found on the way down backing and filtered children
+ * to base (exclusive; NULL: all the way).  out->file: the node that has it. */
 int io_status_above(struct node *n, const struct node *base, int64_t offset, int64_t bytes,
-                    struct io_extent *out, int *depth);
+                    struct io_extent *out);
 
 /* Length of a node in bytes as last refreshed, and [io] asking its driver again. */
 int64_t io_length(const struct node *n);

@@ -32,15 +32,13 @@ static struct node *layer_below(const struct node *n)
 }
 
 int io_status_above(struct node *n, const struct node *base, int64_t offset, int64_t bytes,
-                    struct io_extent *out, int *depth)
+                    struct io_extent *out)
 {
-    int layers = 1;
     int ret = io_status(n, offset, bytes, out);
     struct node *p = layer_below(n);
     int64_t end = n->length;
     while (ret == 0 && out->bytes > 0 && !(out->flags & STATUS_ALLOCATED) && p && p != base) {
         int64_t asked = out->bytes;
-        layers++;
         ret = io_status(p, offset, asked, out);
         if (ret == 0 && out->bytes == 0) {
             /* This layer is short: it is as if it had zeroes there. */
@@ -52,9 +50,6 @@ int io_status_above(struct node *n, const struct node *base, int64_t offset, int
     if (ret == 0) {
         out->flags &= ~(uint32_t)STATUS_EOF;
         out->flags |= offset + out->bytes >= end ? STATUS_EOF : 0;
-    }
-    if (depth) {
-        *depth = layers;
     }
     return ret;
 }

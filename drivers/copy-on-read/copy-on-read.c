@@ -66,7 +66,7 @@ static int found_below(const struct cor_state *s, int64_t offset, int64_t *bytes
     if (!backing) {
         return 0;
     }
-    int ret = io_status_above(backing->node, base, offset, *bytes, &e, NULL);
+    int ret = io_status_above(backing->node, base, offset, *bytes, &e);
     if (ret < 0 || e.bytes == 0) {
         return ret; /* Beyond the end of what lies below there is nothing to copy. */
     }

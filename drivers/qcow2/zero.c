@@ -139,7 +139,7 @@ static int rest_is_zero(struct qcow2 *q, int64_t offset)
     struct node *below = node_backing(q->node)->node;
     int64_t end = MIN(at + q->cluster_size, io_length(below));
     while (at < end) {
-        ret = io_status_above(below, NULL, at, end - at, &e, NULL);
+        ret = io_status_above(below, NULL, at, end - at, &e);
         if (ret < 0 || e.bytes == 0) {
             return ret;
         }

@@ -140,7 +140,7 @@ static int quorum_block_status(struct node *n, struct io_req *req, struct io_ext
     int64_t zero = req->bytes, data = 0;
     for (struct child *c = n->children; c; c = c->next) {
         struct io_extent e;
-        int ret = io_status_above(c->node, NULL, req->offset, req->bytes, &e, NULL);
+        int ret = io_status_above(c->node, NULL, req->offset, req->bytes, &e);
         if (ret < 0) {
             quorum_report_bad(n, QUORUM_READ, c->node, req->offset, req->bytes, ret);
             data = req->bytes;
