@@ -47,6 +47,16 @@ void *mem_resize(void *p, size_t size)
     return q;
 }
 
+void *mem_grow(void *p, size_t len, size_t *cap, size_t size)
+{
+    CHECK(len <= *cap);
+    if (len < *cap) {
+        return p;
+    }
+    *cap = *cap ? 2 * *cap : 8;
+    return mem_resize(p, *cap * size);
+}
+
 void *mem_copy(const void *p, size_t size)
 {
     return memcpy(mem_alloc(size), p, size);

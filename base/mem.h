@@ -13,6 +13,8 @@ void *mem_alloc(size_t size);              /* Not zeroed. */
 void *mem_zalloc(size_t size);             /* Zeroed. */
 void *mem_zalloc_array(size_t n, size_t size);
 void *mem_resize(void *p, size_t size);    /* As realloc(). */
+/* Room for one more element behind len of them: p, or a larger copy with *cap elements of size. */
+void *mem_grow(void *p, size_t len, size_t *cap, size_t size);
 void *mem_copy(const void *p, size_t size);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);

@@ -355,4 +355,41 @@ static inline bool trace_has(struct world *w, const char *text)
     return found;
 }
 
+/* ---- Beside real programs: a world over a folder of real files ---- */
+
+struct place {
+    char dir[64];
+    struct world w;
+};
+
+static inline struct place *place_make(void)
+{
+    struct place *p = NEW(struct place);
+    strcpy(p->dir, "/tmp/blksim-test-XXXXXX");
+    assert_non_null(mkdtemp(p->dir));
+    world_init_posix(&p->w, p->dir);
+    return p;
+}
+
+/* Of cmocka: *state is the place. */
+static inline int place_teardown(void **state)
+{
+    struct place *p = *state;
+    world_fini(&p->w);
+    char *command = mem_printf("rm -rf %s", p->dir);
+    assert_int_equal(system(command), 0);
+    free(command);
+    free(p);
+    return 0;
+}
+
+/* Whether a program is installed. */
+static inline bool place_has(const char *program)
+{
+    char *command = mem_printf("command -v %s >/dev/null 2>&1", program);
+    bool yes = system(command) == 0;
+    free(command);
+    return yes;
+}
+
 #endif

@@ -27,10 +27,7 @@ struct edge_walk {
 
 static void push(struct edge_walk *w, struct child *c)
 {
-    if (w->len == w->cap) {
-        w->cap = w->cap ? 2 * w->cap : 16;
-        w->at = mem_resize(w->at, w->cap * sizeof(*w->at));
-    }
+    w->at = mem_grow(w->at, w->len, &w->cap, sizeof(*w->at));
     w->at[w->len++] = c;
 }
 

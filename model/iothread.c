@@ -22,10 +22,7 @@ static void add_node(struct group *g, struct node *n, uint64_t mark)
         return;
     }
     n->mark = mark;
-    if (g->len == g->cap) {
-        g->cap = g->cap ? 2 * g->cap : 16;
-        g->at = mem_resize(g->at, g->cap * sizeof(*g->at));
-    }
+    g->at = mem_grow(g->at, g->len, &g->cap, sizeof(*g->at));
     g->at[g->len++] = n;
 }
 

@@ -99,6 +99,15 @@ static bool option_bool(const struct opts *o, const char *name, bool otherwise)
     return v ? json_is_true(v) : otherwise;
 }
 
+void node_flags_read_own(const struct opts *o, bool unmap, struct node_flags *out)
+{
+    const json_t *discard = opts_get(o, "discard");
+    out->unmap = discard ? strcmp(json_string_value(discard), "unmap") == 0 : unmap;
+    const json_t *detect = opts_get(o, "detect-zeroes");
+    const char *mode = detect ? json_string_value(detect) : "off";
+    out->detect_zeroes = strcmp(mode, "unmap") == 0 ? 2 : strcmp(mode, "on") == 0;
+}
+
 void node_flags_read(const struct opts *o, const struct node_flags *parent, uint32_t roles,
                      struct node_flags *out)
 {
@@ -113,11 +122,7 @@ void node_flags_read(const struct opts *o, const struct node_flags *parent, uint
     out->read_only = option_bool(o, "read-only", from.read_only);
     out->auto_read_only = option_bool(o, "auto-read-only", from.auto_read_only);
     out->force_share = option_bool(o, "force-share", from.force_share);
-    const json_t *discard = opts_get(o, "discard");
-    out->unmap = discard ? strcmp(json_string_value(discard), "unmap") == 0 : parent != NULL;
-    const json_t *detect = opts_get(o, "detect-zeroes");
-    const char *mode = detect ? json_string_value(detect) : "off";
-    out->detect_zeroes = strcmp(mode, "unmap") == 0 ? 2 : strcmp(mode, "on") == 0;
+    node_flags_read_own(o, parent != NULL, out);
 }
 
 int node_flags_check(const struct node_flags *f, struct error *err)
@@ -502,6 +507,21 @@ struct host *node_host(const struct node *n)
 void node_emit_event(struct node *n, const char *name, json_t *data)
 {
     layer_emit(n->layer, name, data);
+}
+
+int node_last_message(const char *command, const char *message, uint64_t count, json_t *reply)
+{
+    if (strcmp(command, "last_message") != 0) {
+        return -ENOTSUP;
+    }
+    if (count == 0) {
+        return -ENOENT;
+    }
+    if (reply) {
+        json_object_set_new(reply, "message", json_string(message));
+        json_object_set_new(reply, "count", json_integer((json_int_t)count));
+    }
+    return 0;
 }
 
 int node_info(const struct node *n, struct driver_info *info)

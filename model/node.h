@@ -217,6 +217,8 @@ static inline const struct node_flags *node_flags_next(const struct node *n)
 void node_flags_read(const struct opts *o, const struct node_flags *parent, uint32_t roles,
                      struct node_flags *out);
 int node_flags_check(const struct node_flags *f, struct error *err);
+/* Those two of them that no child inherits: discard (unmap: when it is not said), detect-zeroes. */
+void node_flags_read_own(const struct opts *o, bool unmap, struct node_flags *out);
 
 /* The COW child (QEMU's bs->backing when it is no filter), or NULL. */
 struct child *node_backing(const struct node *n);
@@ -227,6 +229,10 @@ void node_set_backing_name(struct node *n, const char *file, const char *format)
 
 /* The name of the block device that has it as its medium, or its own. */
 const char *node_device_or_name(const struct node *n);
+
+/* For drivers that compare: the command "last_message", the text of the last of `count` mismatches.
+ * -ENOTSUP: another command; -ENOENT: there was none. */
+int node_last_message(const char *command, const char *message, uint64_t count, json_t *reply);
 
 /* What the driver says of its image, or that of the child it stands for.  -ENOTSUP: nothing. */
 int node_info(const struct node *n, struct driver_info *info);

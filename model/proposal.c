@@ -13,10 +13,7 @@
 
 void walk_push(struct node_walk *w, struct node *n)
 {
-    if (w->len == w->cap) {
-        w->cap = w->cap ? 2 * w->cap : 16;
-        w->at = mem_resize(w->at, w->cap * sizeof(*w->at));
-    }
+    w->at = mem_grow(w->at, w->len, &w->cap, sizeof(*w->at));
     w->at[w->len++] = n;
 }
 

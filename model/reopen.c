@@ -41,10 +41,7 @@ static bool is_at_rest(const struct rest *r, const struct node *n)
 
 static void rest_add(struct rest *r, struct node *n)
 {
-    if (r->len == r->cap) {
-        r->cap = r->cap ? 2 * r->cap : 8;
-        r->at = mem_resize(r->at, r->cap * sizeof(*r->at));
-    }
+    r->at = mem_grow(r->at, r->len, &r->cap, sizeof(*r->at));
     r->at[r->len++] = node_ref(n);
 }
 

@@ -140,10 +140,7 @@ static void walk_to(struct walk *w, const struct node *n, uint64_t mark)
         return;
     }
     seen->mark = mark;
-    if (w->len == w->cap) {
-        w->cap = w->cap ? 2 * w->cap : 16;
-        w->at = mem_resize(w->at, w->cap * sizeof(*w->at));
-    }
+    w->at = mem_grow(w->at, w->len, &w->cap, sizeof(*w->at));
     w->at[w->len++] = n;
 }
 

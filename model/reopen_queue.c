@@ -211,23 +211,14 @@ static void resolve_flags(struct reopen_entry *e, const struct reopen_entry *par
         e->said |= said ? bit : 0;
     }
     e->flags.force_share = e->n->flags.force_share; /* It cannot change: see reopen_check.c. */
-    const json_t *discard = opts_get(&opts, "discard");
-    e->flags.unmap = discard  ? strcmp(json_string_value(discard), "unmap") == 0
-                     : parent ? true
-                              : e->n->flags.unmap;
-    const json_t *detect = opts_get(&opts, "detect-zeroes");
-    const char *mode = detect ? json_string_value(detect) : "off";
-    e->flags.detect_zeroes = strcmp(mode, "unmap") == 0 ? 2 : strcmp(mode, "on") == 0;
+    node_flags_read_own(&opts, parent || e->n->flags.unmap, &e->flags);
 }
 
 /* ---- The walk ---- */
 
 static void push(struct visits *v, struct visit visit)
 {
-    if (v->len == v->cap) {
-        v->cap = v->cap ? 2 * v->cap : 8;
-        v->at = mem_resize(v->at, v->cap * sizeof(*v->at));
-    }
+    v->at = mem_grow(v->at, v->len, &v->cap, sizeof(*v->at));
     v->at[v->len++] = visit;
 }
 

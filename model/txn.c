@@ -8,10 +8,7 @@
 
 void txn_add(struct txn *t, struct txn_action action)
 {
-    if (t->len == t->cap) {
-        t->cap = t->cap ? 2 * t->cap : 8;
-        t->actions = mem_resize(t->actions, t->cap * sizeof(*t->actions));
-    }
+    t->actions = mem_grow(t->actions, t->len, &t->cap, sizeof(*t->actions));
     t->actions[t->len++] = action;
 }
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "oracles/oracle_test.h"
+
 struct world {
     struct layer layer;
     struct node top, mid, file;
@@ -96,22 +98,6 @@ static void close_mid(struct world *w)
     }
 }
 
-static void quiet(const struct world *w)
-{
-    if (w->verdict.failures) {
-        fail_msg("unexpected: %s", w->verdict.text);
-    }
-}
-
-static void caught(struct world *w, const char *site, const char *part)
-{
-    if (!w->verdict.failures || strcmp(w->verdict.site, site) != 0 ||
-        !strstr(w->verdict.text, part)) {
-        fail_msg("expected %s '%s', got %s '%s'", site, part, w->verdict.site, w->verdict.text);
-    }
-    w->verdict = (struct fake_verdict){ 0 };
-}
-
 static void sections_that_nest_pass(void **state)
 {
     struct world *w = *state;
@@ -127,7 +113,7 @@ static void sections_that_nest_pass(void **state)
     close_mid(w);
     w->top.started = w->mid.started = 9;
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
 }
 
 static void a_subtree_covers_what_is_below(void **state)
@@ -143,10 +129,10 @@ static void a_subtree_covers_what_is_below(void **state)
     tell(w, &w->top, DRAIN_QUIET, false);
     tell(w, &w->mid, DRAIN_IN_FORCE, true);
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
     w->file.started++;
     look(w);
-    caught(w, "request", "1 request(s) began on node 'file' inside a drained section");
+    fake_caught(&w->verdict, "request", "1 request(s) began on node 'file' inside a drained section");
 }
 
 static void all_nodes_and_those_that_come(void **state)
@@ -159,10 +145,10 @@ static void all_nodes_and_those_that_come(void **state)
     struct node late = { .name = "late", .driver = "file", .quiesce = 1 };
     fake_node(&w->layer, &late);
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
     late.quiesce = 0; /* Born outside of the section. */
     look(w);
-    caught(w, "count", "node 'late' counts 0 reasons to be quiet and 0 to be covered; sections and "
+    fake_caught(&w->verdict, "count", "node 'late' counts 0 reasons to be quiet and 0 to be covered; sections and "
                        "edges give 1 and 0");
 }
 
@@ -172,7 +158,7 @@ static void canary_request_on_a_drained_node(void **state)
     open_mid(w);
     w->mid.started++;
     close_mid(w);
-    caught(w, "request", "1 request(s) began on node 'mid' inside a drained section");
+    fake_caught(&w->verdict, "request", "1 request(s) began on node 'mid' inside a drained section");
 }
 
 static void canary_request_above_a_drained_node(void **state)
@@ -181,7 +167,7 @@ static void canary_request_above_a_drained_node(void **state)
     open_mid(w);
     w->top.started += 2;
     close_mid(w);
-    caught(w, "request", "2 request(s) began on node 'top' inside a drained section");
+    fake_caught(&w->verdict, "request", "2 request(s) began on node 'top' inside a drained section");
 }
 
 static void canary_request_while_the_section_waits(void **state)
@@ -191,10 +177,10 @@ static void canary_request_while_the_section_waits(void **state)
     w->top.in_flight = 1;
     open_mid(w);
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
     w->mid.started++;
     look(w);
-    caught(w, "request", "1 request(s) began on node 'mid' inside a drained section");
+    fake_caught(&w->verdict, "request", "1 request(s) began on node 'mid' inside a drained section");
 }
 
 static void canary_section_that_does_not_wait(void **state)
@@ -202,7 +188,7 @@ static void canary_section_that_does_not_wait(void **state)
     struct world *w = *state;
     w->top.in_flight = 1;
     open_mid(w);
-    caught(w, "flight", "a drained section starts with 1 request(s) in flight on node 'top'");
+    fake_caught(&w->verdict, "flight", "a drained section starts with 1 request(s) in flight on node 'top'");
 }
 
 static void canary_parent_left_open(void **state)
@@ -212,9 +198,9 @@ static void canary_parent_left_open(void **state)
     w->mid.quiesce = 1;
     tell(w, &w->mid, DRAIN_QUIET, false);
     tell(w, &w->mid, DRAIN_IN_FORCE, false);
-    caught(w, "quiet", "a drained section leaves node 'top' open for requests");
+    fake_caught(&w->verdict, "quiet", "a drained section leaves node 'top' open for requests");
     look(w);
-    caught(w, "count", "node 'top' counts 0 reasons to be quiet and 0 to be covered; sections and "
+    fake_caught(&w->verdict, "count", "node 'top' counts 0 reasons to be quiet and 0 to be covered; sections and "
                        "edges give 1 and 0");
 }
 
@@ -225,7 +211,7 @@ static void canary_count_left_behind(void **state)
     close_mid(w);
     w->top.quiesce = 1;
     look(w);
-    caught(w, "count", "node 'top' counts 1 reasons to be quiet and 0 to be covered");
+    fake_caught(&w->verdict, "count", "node 'top' counts 1 reasons to be quiet and 0 to be covered");
 }
 
 static void canary_edge_that_passes_on_too_little(void **state)
@@ -236,7 +222,7 @@ static void canary_edge_that_passes_on_too_little(void **state)
     w->mid.parents[0].v.quiet = false;
     snapshot_take(&w->snapshot, &w->layer);
     oracle_drain.look(w->oracle.state, &w->snapshot);
-    caught(w, "edge", "edge 'file' of node 'top' passes on quiet=0 and covered=0; its ends say 1");
+    fake_caught(&w->verdict, "edge", "edge 'file' of node 'top' passes on quiet=0 and covered=0; its ends say 1");
 }
 
 static void canary_closed_twice(void **state)
@@ -245,7 +231,7 @@ static void canary_closed_twice(void **state)
     open_mid(w);
     close_mid(w);
     tell(w, &w->mid, DRAIN_OVER, false);
-    caught(w, "pair", "a drained section of mid is closed that was not opened");
+    fake_caught(&w->verdict, "pair", "a drained section of mid is closed that was not opened");
 }
 
 #define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

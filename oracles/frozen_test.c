@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "oracles/oracle_test.h"
+
 enum { TOP_MID = 1, MID_BASE };
 
 struct world {
@@ -51,22 +53,6 @@ static void look(struct world *w)
     oracle_frozen.look(w->oracle.state, &w->snapshot);
 }
 
-static void quiet(const struct world *w)
-{
-    if (w->verdict.failures) {
-        fail_msg("unexpected: %s", w->verdict.text);
-    }
-}
-
-static void caught(struct world *w, const char *site, const char *part)
-{
-    if (!w->verdict.failures || strcmp(w->verdict.site, site) != 0 ||
-        !strstr(w->verdict.text, part)) {
-        fail_msg("expected %s '%s', got %s '%s'", site, part, w->verdict.site, w->verdict.text);
-    }
-    w->verdict = (struct fake_verdict){ 0 };
-}
-
 static void toggle(struct edge_view *v)
 {
     v->frozen = !v->frozen;
@@ -102,7 +88,7 @@ static void what_is_not_frozen_may_change(void **state)
     tell(w, NULL);
     fake_remove_edge(&w->top, &w->base, TOP_MID);
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
 }
 
 static void thawed_in_between_it_may_change(void **state)
@@ -119,7 +105,7 @@ static void thawed_in_between_it_may_change(void **state)
     freeze(w, TOP_MID);
     look(w);
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
 }
 
 static void canary_frozen_link_moved(void **state)
@@ -128,7 +114,7 @@ static void canary_frozen_link_moved(void **state)
     freeze(w, TOP_MID);
     look(w);
     tell(w, &w->base);
-    caught(w, "change", "the frozen link top -backing-> mid is led to another node");
+    fake_caught(&w->verdict, "change", "the frozen link top -backing-> mid is led to another node");
 }
 
 static void canary_frozen_link_dropped(void **state)
@@ -136,7 +122,7 @@ static void canary_frozen_link_dropped(void **state)
     struct world *w = *state;
     freeze(w, TOP_MID); /* Since the last look: it is found all the same. */
     tell(w, NULL);
-    caught(w, "change", "the frozen link top -backing-> mid is dropped");
+    fake_caught(&w->verdict, "change", "the frozen link top -backing-> mid is dropped");
 }
 
 static void canary_frozen_link_moved_behind_the_back(void **state)
@@ -146,7 +132,7 @@ static void canary_frozen_link_moved_behind_the_back(void **state)
     look(w);
     move_to_base(w);
     look(w);
-    caught(w, "moved", "the link top -backing-> mid was frozen, and leads to 'base' now");
+    fake_caught(&w->verdict, "moved", "the link top -backing-> mid was frozen, and leads to 'base' now");
 }
 
 static void canary_frozen_link_lost_behind_the_back(void **state)
@@ -157,7 +143,7 @@ static void canary_frozen_link_lost_behind_the_back(void **state)
     look(w);
     fake_remove_edge(&w->mid, &w->base, MID_BASE);
     look(w);
-    caught(w, "gone", "the link mid -backing-> base was frozen, and has disappeared");
+    fake_caught(&w->verdict, "gone", "the link mid -backing-> base was frozen, and has disappeared");
 }
 
 static void a_new_layer_knows_nothing_of_the_old(void **state)
@@ -168,7 +154,7 @@ static void a_new_layer_knows_nothing_of_the_old(void **state)
     oracle_frozen.layer_gone(w->oracle.state);
     w->layer.len = 0;
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
 }
 
 #define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

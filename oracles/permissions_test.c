@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "oracles/oracle_test.h"
+
 enum { READ = 1, WRITE = 2, UNCHANGED = 4, RESIZE = 8, ALL = 15 };
 enum { STORAGE = VIEW_DATA | VIEW_METADATA | VIEW_PRIMARY };
 enum { ROOT = 1, TOP_FILE, BACKING, BASE_FILE }; /* Ids of the edges. */
@@ -64,22 +66,6 @@ static void look(struct world *w)
     oracle_permissions.look(w->oracle.state, &w->snapshot);
 }
 
-static void quiet(const struct world *w)
-{
-    if (w->verdict.failures) {
-        fail_msg("unexpected: %s", w->verdict.text);
-    }
-}
-
-static void caught(struct world *w, const char *site, const char *part)
-{
-    if (!w->verdict.failures || strcmp(w->verdict.site, site) != 0 ||
-        !strstr(w->verdict.text, part)) {
-        fail_msg("expected %s '%s', got %s '%s'", site, part, w->verdict.site, w->verdict.text);
-    }
-    w->verdict = (struct fake_verdict){ 0 };
-}
-
 /* Gives an edge other permissions, as a change of the graph does. */
 static void set_perm(struct world *w, uint64_t id, uint32_t perm, uint32_t shared)
 {
@@ -111,12 +97,12 @@ static void a_chain_passes(void **state)
 {
     struct world *w = *state;
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
     w->top.writes = w->top_file.writes = 5;
     guest(w, GUEST_WRITE, &w->top, 0);
     guest(w, GUEST_TRUNCATE, &w->top, 0);
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
 }
 
 static void canary_conflict_between_parents(void **state)
@@ -124,7 +110,8 @@ static void canary_conflict_between_parents(void **state)
     struct world *w = *state;
     fake_edge_roles(NULL, &w->top_file, "root", VIEW_FILTERED, READ | WRITE, ALL);
     look(w);
-    caught(w, "conflict", "node 'f1': edge 'root' of a user outside the graph uses write, which "
+    fake_caught(&w->verdict, "conflict",
+                "node 'f1': edge 'root' of a user outside the graph uses write, which "
                           "edge 'file' of node 'top' does not share");
 }
 
@@ -134,10 +121,11 @@ static void one_may_use_what_it_does_not_share(void **state)
     set_perm(w, ROOT, READ | WRITE | RESIZE, READ); /* Alone on the node. */
     set_perm(w, BACKING, READ, READ | UNCHANGED);
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
     fake_edge_roles(NULL, &w->top, "root", VIEW_FILTERED, READ | WRITE, READ | WRITE | RESIZE);
     look(w);
-    caught(w, "conflict", "uses write");
+    fake_caught(&w->verdict, "conflict",
+                "uses write");
 }
 
 static void canary_backing_file_written(void **state)
@@ -146,10 +134,10 @@ static void canary_backing_file_written(void **state)
     w->base.read_only = w->base_file.read_only = false;
     set_perm(w, BASE_FILE, READ | WRITE | RESIZE, READ | UNCHANGED);
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
     set_perm(w, BACKING, READ | WRITE, ALL);
     look(w);
-    caught(w, "excess", "edge 'backing' of node 'top' to 'base' uses write");
+    fake_caught(&w->verdict, "excess", "edge 'backing' of node 'top' to 'base' uses write");
 }
 
 static void canary_backing_shared_though_the_user_forbids_writes(void **state)
@@ -157,7 +145,8 @@ static void canary_backing_shared_though_the_user_forbids_writes(void **state)
     struct world *w = *state;
     set_perm(w, ROOT, READ | WRITE | RESIZE, READ | UNCHANGED);
     look(w);
-    caught(w, "share", "edge 'backing' of node 'top' to 'base' shares write, resize");
+    fake_caught(&w->verdict, "share",
+                "edge 'backing' of node 'top' to 'base' shares write, resize");
 }
 
 static void canary_metadata_shared(void **state)
@@ -165,7 +154,8 @@ static void canary_metadata_shared(void **state)
     struct world *w = *state;
     set_perm(w, TOP_FILE, READ | WRITE | RESIZE, READ | WRITE);
     look(w);
-    caught(w, "share", "edge 'file' of node 'top' to 'f1' shares write");
+    fake_caught(&w->verdict, "share",
+                "edge 'file' of node 'top' to 'f1' shares write");
 }
 
 static void canary_metadata_not_writable(void **state)
@@ -174,10 +164,10 @@ static void canary_metadata_not_writable(void **state)
     set_perm(w, ROOT, READ, ALL); /* Nobody writes; the format itself may all the same. */
     set_perm(w, TOP_FILE, READ, READ | UNCHANGED);
     look(w);
-    caught(w, "use", "edge 'file' of node 'top' to 'f1' does not use write, resize");
+    fake_caught(&w->verdict, "use", "edge 'file' of node 'top' to 'f1' does not use write, resize");
     w->top.read_only = true;
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
 }
 
 static void canary_filter_drops_a_permission(void **state)
@@ -189,11 +179,12 @@ static void canary_filter_drops_a_permission(void **state)
     fake_edge(&filter, &w->top, "image", READ | WRITE, ALL);
     fake_edge_roles(NULL, &filter, "root", VIEW_FILTERED, READ | WRITE, READ | WRITE);
     look(w);
-    caught(w, "share", "edge 'image' of node 'dbg' to 'top' shares resize");
+    fake_caught(&w->verdict, "share",
+                "edge 'image' of node 'dbg' to 'top' shares resize");
     set_perm(w, w->layer.edges - 1, READ, READ | WRITE | UNCHANGED | RESIZE);
     set_perm(w, w->layer.edges, READ | WRITE, ALL);
     look(w);
-    caught(w, "use", "edge 'image' of node 'dbg' to 'top' does not use write");
+    fake_caught(&w->verdict, "use", "edge 'image' of node 'dbg' to 'top' does not use write");
 }
 
 static void canary_writer_on_a_read_only_node(void **state)
@@ -201,7 +192,8 @@ static void canary_writer_on_a_read_only_node(void **state)
     struct world *w = *state;
     w->top_file.read_only = true;
     look(w);
-    caught(w, "read-only", "node 'f1' is read-only and has a user that may write it");
+    fake_caught(&w->verdict, "read-only",
+                "node 'f1' is read-only and has a user that may write it");
 }
 
 static void canary_shared_by_force_and_writable(void **state)
@@ -210,10 +202,10 @@ static void canary_shared_by_force_and_writable(void **state)
     w->base.force_share = w->base_file.force_share = true;
     set_perm(w, BASE_FILE, READ, ALL);
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
     w->base_file.read_only = false;
     look(w);
-    caught(w, "force-share", "node 'f0' is shared by force and may be written");
+    fake_caught(&w->verdict, "force-share", "node 'f0' is shared by force and may be written");
 }
 
 static void canary_node_written_without_permission(void **state)
@@ -222,7 +214,7 @@ static void canary_node_written_without_permission(void **state)
     look(w);
     w->base_file.writes = 3;
     look(w);
-    caught(w, "written", "node 'f0' was written 3 time(s), and nobody may");
+    fake_caught(&w->verdict, "written", "node 'f0' was written 3 time(s), and nobody may");
 }
 
 static void a_writer_that_went_accounts_for_writes(void **state)
@@ -236,10 +228,10 @@ static void a_writer_that_went_accounts_for_writes(void **state)
     w->layer.watch.edge_changes(w->layer.watch.opaque, gone, NULL);
     fake_remove_edge(NULL, &w->base_file, w->layer.edges);
     look(w);
-    quiet(w);
+    fake_quiet(&w->verdict);
     w->base_file.writes = 4; /* But not for those after it. */
     look(w);
-    caught(w, "written", "node 'f0' was written 1 time(s), and nobody may");
+    fake_caught(&w->verdict, "written", "node 'f0' was written 1 time(s), and nobody may");
 }
 
 static void canary_guest_writes_without_permission(void **state)
@@ -247,14 +239,16 @@ static void canary_guest_writes_without_permission(void **state)
     struct world *w = *state;
     guest(w, GUEST_WRITE, &w->base, -EPERM);
     guest(w, GUEST_READ, &w->base, 0);
-    quiet(w);
+    fake_quiet(&w->verdict);
     guest(w, GUEST_WRITE, &w->base, 0);
-    caught(w, "guest", "a guest has written node 'base', and no user outside the graph may");
+    fake_caught(&w->verdict, "guest",
+                "a guest has written node 'base', and no user outside the graph may");
     guest(w, GUEST_WRITE, &w->top, 0);
-    quiet(w);
+    fake_quiet(&w->verdict);
     set_perm(w, ROOT, READ | WRITE, ALL);
     guest(w, GUEST_TRUNCATE, &w->top, 0);
-    caught(w, "guest", "a guest has resized node 'top'");
+    fake_caught(&w->verdict, "guest",
+                "a guest has resized node 'top'");
 }
 
 #define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

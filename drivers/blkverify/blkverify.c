@@ -270,17 +270,7 @@ static int blkverify_command(struct node *n, const char *name, const json_t *arg
 {
     const struct blkverify_state *s = node_state(n);
     (void)args;
-    if (strcmp(name, "last_message") != 0) {
-        return -ENOTSUP;
-    }
-    if (s->mismatches == 0) {
-        return -ENOENT;
-    }
-    if (reply) {
-        json_object_set_new(reply, "message", json_string(s->message));
-        json_object_set_new(reply, "count", json_integer((json_int_t)s->mismatches));
-    }
-    return 0;
+    return node_last_message(name, s->message, s->mismatches, reply);
 }
 
 static const struct driver_io blkverify_io = {

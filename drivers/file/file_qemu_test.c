@@ -18,38 +18,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct place {
-    char dir[64];
-    struct world w;
-};
-
-static bool installed(const char *program)
-{
-    char *command = mem_printf("command -v %s >/dev/null 2>&1", program);
-    bool yes = system(command) == 0;
-    free(command);
-    return yes;
-}
-
 static int setup(void **state)
 {
-    struct place *p = NEW(struct place);
-    strcpy(p->dir, "/tmp/blksim-file-XXXXXX");
-    assert_non_null(mkdtemp(p->dir));
-    world_init_posix(&p->w, p->dir);
+    struct place *p = place_make();
     world_file(&p->w, "a", 1 << 20);
     *state = p;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct place *p = *state;
-    world_fini(&p->w);
-    char *command = mem_printf("rm -rf %s", p->dir);
-    assert_int_equal(system(command), 0);
-    free(command);
-    free(p);
     return 0;
 }
 
@@ -111,7 +84,7 @@ static bool says(const struct place *p, const char *command, const char *text)
 static void qemu_holds_the_image(void **state)
 {
     struct place *p = *state;
-    if (!installed("qemu-storage-daemon")) {
+    if (!place_has("qemu-storage-daemon")) {
         skip();
     }
     int monitor;
@@ -134,7 +107,7 @@ static void qemu_holds_the_image(void **state)
 static void qemu_writes_the_image(void **state)
 {
     struct place *p = *state;
-    if (!installed("qemu-storage-daemon")) {
+    if (!place_has("qemu-storage-daemon")) {
         skip();
     }
     int monitor;
@@ -153,7 +126,7 @@ static void qemu_writes_the_image(void **state)
 static void we_hold_the_image(void **state)
 {
     struct place *p = *state;
-    if (!installed("qemu-io")) {
+    if (!place_has("qemu-io")) {
         skip();
     }
     add_ok(&p->w,
@@ -229,11 +202,11 @@ static void a_real_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(qemu_holds_the_image, setup, teardown),
-        cmocka_unit_test_setup_teardown(qemu_writes_the_image, setup, teardown),
-        cmocka_unit_test_setup_teardown(we_hold_the_image, setup, teardown),
-        cmocka_unit_test_setup_teardown(auto_read_only_follows_the_parents, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_real_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(qemu_holds_the_image, setup, place_teardown),
+        cmocka_unit_test_setup_teardown(qemu_writes_the_image, setup, place_teardown),
+        cmocka_unit_test_setup_teardown(we_hold_the_image, setup, place_teardown),
+        cmocka_unit_test_setup_teardown(auto_read_only_follows_the_parents, setup, place_teardown),
+        cmocka_unit_test_setup_teardown(a_real_file, setup, place_teardown),
     };
     return cmocka_run_group_tests_name("drivers/file/qemu", tests, NULL, NULL);
 }

@@ -14,37 +14,10 @@
 
 enum { KIB = 1024, SIZE = 8 << 20 };
 
-struct place {
-    char dir[64];
-    struct world w;
-};
-
-static bool installed(const char *program)
-{
-    char *command = mem_printf("command -v %s >/dev/null 2>&1", program);
-    bool yes = system(command) == 0;
-    free(command);
-    return yes;
-}
-
 static int setup(void **state)
 {
-    struct place *p = NEW(struct place);
-    strcpy(p->dir, "/tmp/blksim-qcow2-XXXXXX");
-    assert_non_null(mkdtemp(p->dir));
-    world_init_posix(&p->w, p->dir);
+    struct place *p = place_make();
     *state = p;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct place *p = *state;
-    world_fini(&p->w);
-    char *command = mem_printf("rm -rf %s", p->dir);
-    assert_int_equal(system(command), 0);
-    free(command);
-    free(p);
     return 0;
 }
 
@@ -132,7 +105,7 @@ static const char *const kinds[] = {
 
 static void test_their_images_are_read(void **state)
 {
-    if (!installed("qemu-img") || !installed("qemu-io")) {
+    if (!place_has("qemu-img") || !place_has("qemu-io")) {
         skip();
     }
     struct place *p = *state;
@@ -153,7 +126,7 @@ static void test_their_images_are_read(void **state)
 
 static void test_their_compressed_images_are_read_and_written(void **state)
 {
-    if (!installed("qemu-img") || !installed("qemu-io")) {
+    if (!place_has("qemu-img") || !place_has("qemu-io")) {
         skip();
     }
     struct place *p = *state;
@@ -174,7 +147,7 @@ static void test_their_compressed_images_are_read_and_written(void **state)
 /* Internal snapshots: what they share is copied before it is written. */
 static void test_their_snapshots_stay_as_they_were(void **state)
 {
-    if (!installed("qemu-img") || !installed("qemu-io")) {
+    if (!place_has("qemu-img") || !place_has("qemu-io")) {
         skip();
     }
     struct place *p = *state;
@@ -223,7 +196,7 @@ static void test_our_images_are_good(void **state)
         "{\"preallocation\": \"metadata\"}",
         "{\"preallocation\": \"full\", \"cluster_size\": \"8k\"}",
     };
-    if (!installed("qemu-img")) {
+    if (!place_has("qemu-img")) {
         skip();
     }
     struct place *p = *state;
@@ -247,7 +220,7 @@ static void test_our_images_are_good(void **state)
 
 static void test_our_resized_images_are_good(void **state)
 {
-    if (!installed("qemu-img") || !installed("qemu-io")) {
+    if (!place_has("qemu-img") || !place_has("qemu-io")) {
         skip();
     }
     struct place *p = *state;
@@ -267,7 +240,7 @@ static void test_our_resized_images_are_good(void **state)
 
 static void test_our_compressed_clusters_are_good(void **state)
 {
-    if (!installed("qemu-img") || !installed("qemu-io")) {
+    if (!place_has("qemu-img") || !place_has("qemu-io")) {
         skip();
     }
     struct place *p = *state;
@@ -295,13 +268,13 @@ static void test_our_compressed_clusters_are_good(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_their_images_are_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_their_images_are_read, setup, place_teardown),
         cmocka_unit_test_setup_teardown(test_their_compressed_images_are_read_and_written, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_their_snapshots_stay_as_they_were, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_our_images_are_good, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_our_resized_images_are_good, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_our_compressed_clusters_are_good, setup, teardown),
+                                        place_teardown),
+        cmocka_unit_test_setup_teardown(test_their_snapshots_stay_as_they_were, setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_our_images_are_good, setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_our_resized_images_are_good, setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_our_compressed_clusters_are_good, setup, place_teardown),
     };
     return cmocka_run_group_tests_name("drivers/qcow2 with qemu-img", tests, NULL, NULL);
 }

@@ -26,10 +26,7 @@ static json_int_t number_of(struct graph *g, const void *who)
             return (json_int_t)i + 1;
         }
     }
-    if (g->len == g->cap) {
-        g->cap = g->cap ? 2 * g->cap : 16;
-        g->who = mem_resize(g->who, g->cap * sizeof(*g->who));
-    }
+    g->who = mem_grow(g->who, g->len, &g->cap, sizeof(*g->who));
     g->who[g->len++] = who;
     return (json_int_t)g->len;
 }

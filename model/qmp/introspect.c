@@ -44,10 +44,7 @@ static const char *use_name(struct introspect *in, char *name, const struct sche
             return in->used[i].name;
         }
     }
-    if (in->len == in->cap) {
-        in->cap = in->cap ? in->cap * 2 : 64;
-        in->used = mem_resize(in->used, in->cap * sizeof(in->used[0]));
-    }
+    in->used = mem_grow(in->used, in->len, &in->cap, sizeof(*in->used));
     in->used[in->len++] = (struct used_type){ name, type, members, NULL };
     return name;
 }
