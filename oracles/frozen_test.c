@@ -114,7 +114,8 @@ static void canary_frozen_link_moved(void **state)
     freeze(w, TOP_MID);
     look(w);
     tell(w, &w->base);
-    fake_caught(&w->verdict, "change", "the frozen link top -backing-> mid is led to another node");
+    fake_caught(&w->verdict, "change",
+                "the frozen link top -backing-> mid is led to another node");
 }
 
 static void canary_frozen_link_dropped(void **state)
@@ -132,7 +133,8 @@ static void canary_frozen_link_moved_behind_the_back(void **state)
     look(w);
     move_to_base(w);
     look(w);
-    fake_caught(&w->verdict, "moved", "the link top -backing-> mid was frozen, and leads to 'base' now");
+    fake_caught(&w->verdict, "moved",
+                "the link top -backing-> mid was frozen, and leads to 'base' now");
 }
 
 static void canary_frozen_link_lost_behind_the_back(void **state)
@@ -143,7 +145,8 @@ static void canary_frozen_link_lost_behind_the_back(void **state)
     look(w);
     fake_remove_edge(&w->mid, &w->base, MID_BASE);
     look(w);
-    fake_caught(&w->verdict, "gone", "the link mid -backing-> base was frozen, and has disappeared");
+    fake_caught(&w->verdict, "gone",
+                "the link mid -backing-> base was frozen, and has disappeared");
 }
 
 static void a_new_layer_knows_nothing_of_the_old(void **state)

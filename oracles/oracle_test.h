@@ -1,5 +1,5 @@
-/* What tests of an oracle over oracles/fake_graph.h say of its verdict.  Include after <cmocka.h> and
- * after that header. */
+/* What tests of an oracle over oracles/fake_graph.h say of its verdict.  Include after <cmocka.h>
+ * and after that header. */
 #ifndef ORACLES_ORACLE_TEST_H
 #define ORACLES_ORACLE_TEST_H
 

@@ -112,7 +112,7 @@ static void canary_conflict_between_parents(void **state)
     look(w);
     fake_caught(&w->verdict, "conflict",
                 "node 'f1': edge 'root' of a user outside the graph uses write, which "
-                          "edge 'file' of node 'top' does not share");
+                "edge 'file' of node 'top' does not share");
 }
 
 static void one_may_use_what_it_does_not_share(void **state)
