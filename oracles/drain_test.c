@@ -132,7 +132,8 @@ static void a_subtree_covers_what_is_below(void **state)
     fake_quiet(&w->verdict);
     w->file.started++;
     look(w);
-    fake_caught(&w->verdict, "request", "1 request(s) began on node 'file' inside a drained section");
+    fake_caught(&w->verdict, "request",
+                "1 request(s) began on node 'file' inside a drained section");
 }
 
 static void all_nodes_and_those_that_come(void **state)
@@ -148,7 +149,8 @@ static void all_nodes_and_those_that_come(void **state)
     fake_quiet(&w->verdict);
     late.quiesce = 0; /* Born outside of the section. */
     look(w);
-    fake_caught(&w->verdict, "count", "node 'late' counts 0 reasons to be quiet and 0 to be covered; sections and "
+    fake_caught(&w->verdict, "count",
+                "node 'late' counts 0 reasons to be quiet and 0 to be covered; sections and "
                        "edges give 1 and 0");
 }
 
@@ -158,7 +160,8 @@ static void canary_request_on_a_drained_node(void **state)
     open_mid(w);
     w->mid.started++;
     close_mid(w);
-    fake_caught(&w->verdict, "request", "1 request(s) began on node 'mid' inside a drained section");
+    fake_caught(&w->verdict, "request",
+                "1 request(s) began on node 'mid' inside a drained section");
 }
 
 static void canary_request_above_a_drained_node(void **state)
@@ -167,7 +170,8 @@ static void canary_request_above_a_drained_node(void **state)
     open_mid(w);
     w->top.started += 2;
     close_mid(w);
-    fake_caught(&w->verdict, "request", "2 request(s) began on node 'top' inside a drained section");
+    fake_caught(&w->verdict, "request",
+                "2 request(s) began on node 'top' inside a drained section");
 }
 
 static void canary_request_while_the_section_waits(void **state)
@@ -180,7 +184,8 @@ static void canary_request_while_the_section_waits(void **state)
     fake_quiet(&w->verdict);
     w->mid.started++;
     look(w);
-    fake_caught(&w->verdict, "request", "1 request(s) began on node 'mid' inside a drained section");
+    fake_caught(&w->verdict, "request",
+                "1 request(s) began on node 'mid' inside a drained section");
 }
 
 static void canary_section_that_does_not_wait(void **state)
@@ -188,7 +193,8 @@ static void canary_section_that_does_not_wait(void **state)
     struct world *w = *state;
     w->top.in_flight = 1;
     open_mid(w);
-    fake_caught(&w->verdict, "flight", "a drained section starts with 1 request(s) in flight on node 'top'");
+    fake_caught(&w->verdict, "flight",
+                "a drained section starts with 1 request(s) in flight on node 'top'");
 }
 
 static void canary_parent_left_open(void **state)
@@ -198,9 +204,11 @@ static void canary_parent_left_open(void **state)
     w->mid.quiesce = 1;
     tell(w, &w->mid, DRAIN_QUIET, false);
     tell(w, &w->mid, DRAIN_IN_FORCE, false);
-    fake_caught(&w->verdict, "quiet", "a drained section leaves node 'top' open for requests");
+    fake_caught(&w->verdict, "quiet",
+                "a drained section leaves node 'top' open for requests");
     look(w);
-    fake_caught(&w->verdict, "count", "node 'top' counts 0 reasons to be quiet and 0 to be covered; sections and "
+    fake_caught(&w->verdict, "count",
+                "node 'top' counts 0 reasons to be quiet and 0 to be covered; sections and "
                        "edges give 1 and 0");
 }
 
@@ -211,7 +219,8 @@ static void canary_count_left_behind(void **state)
     close_mid(w);
     w->top.quiesce = 1;
     look(w);
-    fake_caught(&w->verdict, "count", "node 'top' counts 1 reasons to be quiet and 0 to be covered");
+    fake_caught(&w->verdict, "count",
+                "node 'top' counts 1 reasons to be quiet and 0 to be covered");
 }
 
 static void canary_edge_that_passes_on_too_little(void **state)
@@ -222,7 +231,8 @@ static void canary_edge_that_passes_on_too_little(void **state)
     w->mid.parents[0].v.quiet = false;
     snapshot_take(&w->snapshot, &w->layer);
     oracle_drain.look(w->oracle.state, &w->snapshot);
-    fake_caught(&w->verdict, "edge", "edge 'file' of node 'top' passes on quiet=0 and covered=0; its ends say 1");
+    fake_caught(&w->verdict, "edge",
+                "edge 'file' of node 'top' passes on quiet=0 and covered=0; its ends say 1");
 }
 
 static void canary_closed_twice(void **state)
@@ -231,7 +241,8 @@ static void canary_closed_twice(void **state)
     open_mid(w);
     close_mid(w);
     tell(w, &w->mid, DRAIN_OVER, false);
-    fake_caught(&w->verdict, "pair", "a drained section of mid is closed that was not opened");
+    fake_caught(&w->verdict, "pair",
+                "a drained section of mid is closed that was not opened");
 }
 
 #define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
