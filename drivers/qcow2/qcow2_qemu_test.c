@@ -271,10 +271,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_their_images_are_read, setup, place_teardown),
         cmocka_unit_test_setup_teardown(test_their_compressed_images_are_read_and_written, setup,
                                         place_teardown),
-        cmocka_unit_test_setup_teardown(test_their_snapshots_stay_as_they_were, setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_their_snapshots_stay_as_they_were, setup,
+                                        place_teardown),
         cmocka_unit_test_setup_teardown(test_our_images_are_good, setup, place_teardown),
         cmocka_unit_test_setup_teardown(test_our_resized_images_are_good, setup, place_teardown),
-        cmocka_unit_test_setup_teardown(test_our_compressed_clusters_are_good, setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_our_compressed_clusters_are_good, setup,
+                                        place_teardown),
     };
     return cmocka_run_group_tests_name("drivers/qcow2 with qemu-img", tests, NULL, NULL);
 }
