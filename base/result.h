@@ -29,6 +29,30 @@ struct result_step {
     char *text;
 };
 
+/* What the comparison of a statement with the reference has come to. */
+enum diff_verdict {
+    DIFF_SAME,
+    DIFF_DIFFERS,
+    DIFF_QUIRK,   /* The reference differs as the script says. */
+    DIFF_ABORTS,  /* The reference died, and no quirk says that it does. */
+    DIFF_SKIPPED, /* Not comparable; detail says why. */
+    DIFF_VERDICTS
+};
+
+const char *diff_verdict_name(enum diff_verdict v); /* "same"... */
+int diff_verdict_parse(const char *name);           /* -1 when unknown. */
+
+/* A statement beside its twin. */
+struct result_diff {
+    uint32_t statement; /* 0: the end of the case. */
+    int line;
+    char *command;      /* "blockdev-add", "io read", "files", "map" */
+    char *driver;       /* Of the node that it is about; "" when it is about none. */
+    enum diff_verdict verdict;
+    char *detail;       /* DIFFERS, ABORTS: both sides, the first difference first; SKIPPED: the
+                         * reason; QUIRK: what the reference showed; SAME: "". */
+};
+
 /* All strings are owned and never NULL after result_init. */
 struct result {
     /* Natural key, with the build id that the sink knows. */
@@ -53,6 +77,9 @@ struct result {
     bool restored;        /* From an earlier run's database, not run now; not packed. */
     struct result_step *log;
     size_t log_len, log_cap;
+    char *reference; /* Compared with: "qemu 7.2.22"; "" when it was not. */
+    struct result_diff *diff;
+    size_t diff_len, diff_cap;
 };
 
 void result_init(struct result *r);
@@ -61,6 +88,9 @@ void result_fini(struct result *r);
 void result_set(char **member, const char *text);
 void result_log(struct result *r, uint32_t statement, int line, int64_t virt_ns, const char *kind,
                 const char *text);
+
+/* A new row; texts are copied. */
+void result_diff_add(struct result *r, const struct result_diff *row);
 
 /* A flat form for pipes: result_pack gives a new buffer of *n bytes; result_unpack fills an
  * initialised result and returns -EINVAL for what is not one. */

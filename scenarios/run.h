@@ -60,8 +60,16 @@ const char *run_world_check(struct run_world *w);
 /* What runs in it does not come to an end: it can only be left as it is. */
 void run_world_give_up(struct run_world *w);
 
+/* What a unit runs on. */
+enum run_target { RUN_ON_SIM, RUN_ON_QEMU, RUN_ON_QSD };
+
 struct run_config {
     const struct blk_driver *const *drivers;
+    enum run_target target;
+    const char *qemu_prefix; /* Of a real target: where its programs are; NULL: PATH. */
+    const char *qemu_version; /* The same: "7.2.22", for quirks. */
+    struct record *record;   /* Takes what every statement showed; an expectation that does not hold
+                              * is told there and the run goes on.  NULL: nobody wants it. */
     const char *features;   /* Space-separated names for `require`. */
     const char *deviations; /* choice_format text to follow; NULL: none. */
     bool keep_trace;        /* result.log gets the trace as "trace" rows. */

@@ -52,6 +52,8 @@ struct script_expect {
     struct script_words words; /* Without the keyword. */
     int line, col;
     bool on_line; /* After => on the statement's own line. */
+    char *quirk;  /* "qemu=7.2": what those versions of the reference show instead of what the
+                   * expectations without it say; for nobody else.  NULL: none. */
     char **comments; /* As those of a statement. */
     char *tail;      /* Comment at the end of its line, or NULL. */
 };

@@ -1,7 +1,7 @@
-/* What a script runs on: the simulated layer now, the real QEMU later.
+/* What a script runs on: the simulated layer, or a real QEMU (scenarios/real/target.h).
  *
  * A target executes QMP commands and io commands and delivers events.  Statements that concern the
- * world (disk, fault, power, clock) exist only on targets whose capabilities say so.
+ * world (fault, power, clock) exist only on targets whose capabilities say so.
  */
 #ifndef SCENARIOS_TARGET_H
 #define SCENARIOS_TARGET_H
@@ -18,11 +18,14 @@ struct target;
 enum target_caps {
     TARGET_WORLD = 1 << 0,      /* disk, fault, power, iothread of the simulated world */
     TARGET_INTROSPECT = 1 << 1, /* opt., frozen marks, trace */
+    TARGET_REAL = 1 << 2,       /* A program of its own, real files, real time.  It may die. */
 };
 
 /* A statement in progress.  The runner makes one, starts it, and runs the target until done. */
 struct target_call {
     bool done;
+    bool background;      /* In, io: nobody waits for it, so on a real target it may not block. */
+    bool died;            /* The program died of it, or before; no reply, failed is set. */
     json_t *reply;        /* QMP: {"return"...} or {"error"...}.  Owned by the call. */
     struct strbuf output; /* io: what it printed. */
     struct error err;     /* io: code 0 when it succeeded. */
@@ -47,6 +50,7 @@ struct target_ops {
      * 0; -ETIME: until_ns reached before *done; -EDEADLK: nothing can go on before *done;
      * -ELOOP: too many steps. */
     int (*run)(struct target *t, const bool *done, int64_t until_ns);
+    /* ns since the target was made: virtual time, or on a real target monotonic time. */
     int64_t (*now_ns)(struct target *t);
     void (*destroy)(struct target *t);
 };
