@@ -136,6 +136,7 @@ static void ref_image_begin(void *state, const struct guest_io *io)
     *f = (struct flight){
         .token = io->token,
         .ref = b.ref,
+        .epoch = s->epoch,
         .node = io->node,
         .data = io->data,
         .op = io->op,
@@ -273,6 +274,31 @@ static void flight_settle(struct ref_image *s, const struct flight *f, const str
     ref_change(s, f->ref, &c);
 }
 
+/* The graph has changed while the request was on its way, perhaps before a drained section let it
+ * in: a change may have gone to the old place or to the new one, and the end of anything else says
+ * nothing.  False: the request is where it was. */
+static bool flight_moved(struct ref_image *s, const struct flight *f, const struct guest_io *io,
+                         uint64_t end)
+{
+    struct ref *now = f->epoch == s->epoch ? f->ref : ref_bind(s, io->layer, io->node).ref;
+    if (now == f->ref) {
+        return false;
+    }
+    s->stats.reads_void += f->op == GUEST_READ;
+    if (op_changes(f->op)) {
+        struct flight there = *f;
+        there.ref = now;
+        forget_aliases(s, f->ref);
+        flight_settle(s, f, io->data, end, false, is_watched(s, f));
+        if (!now->skip) {
+            forget_aliases(s, now);
+            ref_touch(now, f->lo, f->hi);
+            flight_settle(s, &there, io->data, end, false, is_watched(s, &there));
+        }
+    }
+    return true;
+}
+
 static void ref_image_end(void *state, const struct guest_io *io, int ret)
 {
     struct ref_image *s = state;
@@ -283,6 +309,10 @@ static void ref_image_end(void *state, const struct guest_io *io, int ret)
     uint64_t end = ++s->stamp;
     if (f.void_) {
         s->stats.reads_void += f.op == GUEST_READ;
+        return;
+    }
+    s->trouble = ret < 0 && f.op != GUEST_READ ? end : s->trouble;
+    if (flight_moved(s, &f, io, end)) {
         return;
     }
     switch (f.op) {
@@ -297,13 +327,11 @@ static void ref_image_end(void *state, const struct guest_io *io, int ret)
         if (ret >= 0 && !f.no_flush) {
             f.ref->durable = MAX(f.ref->durable, f.begin);
         }
-        s->trouble = ret < 0 ? end : s->trouble;
         break;
     case GUEST_WRITE:
     case GUEST_ZERO:
     case GUEST_DISCARD:
     case GUEST_TRUNCATE:
-        s->trouble = ret < 0 ? end : s->trouble;
         forget_aliases(s, f.ref);
         flight_settle(s, &f, io->data, end, ret >= 0, is_watched(s, &f));
         break;
@@ -315,6 +343,14 @@ static void ref_image_end(void *state, const struct guest_io *io, int ret)
 static void ref_image_quiesce(void *state, const struct layer *l)
 {
     (void)l;
+    ref_unbind_all(state);
+}
+
+/* What nodes show is another from here on. */
+static void ref_image_edge_changes(void *state, const struct child *c, const struct node *to)
+{
+    (void)c;
+    (void)to;
     ref_unbind_all(state);
 }
 
@@ -392,6 +428,7 @@ const struct oracle_ops oracle_ref_image = {
     .guest_end = ref_image_end,
     .quiesce = ref_image_quiesce,
     .look = ref_image_look,
+    .edge_changes = ref_image_edge_changes,
     .power_cut = ref_image_power_cut,
     .layer_gone = ref_image_layer_gone,
     .storage_changed = ref_image_storage_changed,

@@ -150,6 +150,7 @@ struct ref {
 struct flight {
     uint64_t token;
     struct ref *ref;
+    uint64_t epoch; /* In which that is what the node shows. */
     const struct node *node; /* As the guest addressed it. */
     int64_t lo, hi; /* Bytes touched. */
     uint64_t begin;
