@@ -13,6 +13,7 @@ DESTDIR ?=
 ARGS ?=
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+SEEDS ?= 1..2000
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(JOBS)
@@ -44,6 +45,12 @@ PACKAGES := jansson sqlite3 libxxhash zlib
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || \
 	echo -ljansson -lsqlite3 -lxxhash -lz)
+# Optional: io of `--target qsd`.
+LIBNBD := $(if $(shell pkg-config --exists libnbd 2>/dev/null && echo yes),libnbd)
+ifneq ($(LIBNBD),)
+PKG_CFLAGS += -DHAVE_LIBNBD $(shell pkg-config --cflags libnbd)
+PKG_LIBS += $(shell pkg-config --libs libnbd)
+endif
 WARNINGS := -Wall -Wextra -Wpedantic -Wmissing-prototypes -Wshadow -Werror
 COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARNINGS) $(FLAGS_$(CONFIG)) $(PKG_CFLAGS) \
 	$(CPPFLAGS) $(CFLAGS)
@@ -56,6 +63,9 @@ B := build/$(CONFIG)
 ROOMS := base sim model drivers oracles scenarios reports
 LIB_SRCS := $(sort $(foreach room,$(ROOMS),$(foreach depth,* */* */*/*, \
 	$(wildcard $(room)/$(depth).c $(room)/$(depth).S))))
+# io on a storage daemon is there with libnbd, or is an error without.
+LIB_SRCS := $(filter-out $(if $(LIBNBD),%/real/nbd_none.c, \
+	$(filter-out %/real/nbd_none.c,$(filter scenarios/real/nbd_%.c,$(LIB_SRCS)))),$(LIB_SRCS))
 APP_SRCS := $(sort $(wildcard app/*.c))
 TEST_SRCS := $(filter %_test.c,$(LIB_SRCS) $(APP_SRCS))
 LIB_SRCS := $(filter-out %_test.c,$(LIB_SRCS))
@@ -74,13 +84,13 @@ Q := @
 say = @printf '  %-5s %s\n' $(1) '$(2)'
 endif
 
-.PHONY: help all tests run test unit asan clang coverage bench hotpath determinism fuzz tidy \
-	format compdb install clean FORCE
+.PHONY: help all tests run diff diff-random test unit asan clang coverage bench hotpath \
+	determinism fuzz tidy format compdb install clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo "  CONFIG= one of: $(CONFIGS); V=1 shows commands"
 
 all: $(BLKSIM) $(if $(filter release,$(CONFIG)),build/blksim) ## Build build/CONFIG/blksim
@@ -153,6 +163,17 @@ run: ## Build, run the whole suite, print a summary, write results.db
 	@$(MAKE) all build/real/ext4.img
 	@$(BLKSIM) run -j$(JOBS) --db results.db $(ARGS)
 
+diff: ## Compare all suites with the installed QEMU; write docs/agreement.md, build/diff.db
+	@ci/deps test
+	@$(MAKE) all build/real/ext4.img
+	@$(BLKSIM) diff -j$(JOBS) --db build/diff.db --summary --markdown docs/agreement.md $(ARGS) \
+		scenarios/suites
+
+diff-random: ## Compare random commands (SEEDS=1..2000) with the installed QEMU
+	@ci/deps test
+	@$(MAKE) all
+	@$(BLKSIM) diff -j$(JOBS) --random $(SEEDS) $(ARGS)
+
 test: ## Everything a change must pass: tidy, unit tests, suites, with and without sanitizers
 	@ci/deps test
 	+@MAKE='$(MAKE)' JOBS=$(JOBS) ci/test
@@ -212,4 +233,4 @@ install: all ## Install program, manual pages and suites (PREFIX, DESTDIR)
 
 clean: ## Remove everything that was built
 	rm -rf $(addprefix build/,$(CONFIGS)) build/blksim build/test build/real \
-		build/determinism compile_commands.json
+		build/determinism build/diff.db* compile_commands.json

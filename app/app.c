@@ -12,8 +12,8 @@
 #include <string.h>
 
 const struct command *const commands_all[] = {
-    &command_run,   &command_list,     &command_replay, &command_fmt,
-    &command_qmp,   &command_bench,    &command_features, &command_help, NULL,
+    &command_run, &command_diff,  &command_list,     &command_replay, &command_fmt,
+    &command_qmp, &command_bench, &command_features, &command_help,   NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -21,7 +21,7 @@ struct app {
     const char *program; /* argv[0] as a person would type it again. */
 };
 
-extern const struct command command_run, command_list, command_fmt, command_replay,
+extern const struct command command_run, command_diff, command_list, command_fmt, command_replay,
     command_bench, command_features, command_help, command_qmp;
 
 /* All subcommands in the order of help; ends with NULL. */

@@ -144,7 +144,8 @@ int64_t bench_world_load(struct bench_world *w, uint64_t count, uint64_t region,
     struct load *load;
     struct error err = ERROR_INIT;
     struct guest_port port = { .backend = w->blk };
-    int ret = load_start(&w->guest, &port, "bench", ARRAY_LEN(args), args, 1, &load, &err);
+    int ret = load_start(&w->guest, &port, "bench", ARRAY_LEN(args), args, 1, LOAD_STREAMS, &load,
+                         &err);
     if (ret < 0) {
         fprintf(stderr, "blksim: bench: %s\n", err.text);
         abort();

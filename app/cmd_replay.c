@@ -31,60 +31,6 @@ static const struct option_spec replay_options[] = {
 
 enum { WATCHDOG_DEFAULT_S = 60, WATCHDOG_MAX_S = 86400 };
 
-static const struct script_case *find_case(const struct script *s, const char *name)
-{
-    const char **names = NEW_ARRAY(const char *, s->cases_len + 1);
-    const struct script_case *found = NULL;
-    for (size_t i = 0; i < s->cases_len; i++) {
-        names[i] = s->cases[i].name;
-        if (strcmp(names[i], name) == 0) {
-            found = &s->cases[i];
-        }
-    }
-    if (!found) {
-        app_complain_unknown("case", name, names);
-    }
-    free(names);
-    return found;
-}
-
-/* Puts the one unit that id names into the selection. */
-static int find_unit(const struct replay_id *id, struct selection *sel)
-{
-    struct units all = { .at = NULL };
-    struct error err = ERROR_INIT;
-    struct unit_select want = { .seed_given = id->seeded, .seed_first = id->seed,
-                                .seed_last = id->seed };
-    int code = select_script(id->path, sel);
-    const struct script_case *c = code ? NULL : find_case(sel->scripts[0], id->case_id);
-    if (!c) {
-        return code ? code : APP_USAGE;
-    }
-    if (units_of_case(sel->scripts[0], c, &want, &all, &err)) {
-        app_complain("%s", err.text);
-        return APP_USAGE;
-    }
-    for (size_t i = 0; i < all.len && sel->units.len == 0; i++) {
-        if (strcmp(all.at[i].params, id->params) == 0 && all.at[i].seed == id->seed) {
-            sel->units.at = mem_copy(&all.at[i], sizeof(all.at[i]));
-            sel->units.at[0].params = mem_strdup(id->params);
-            sel->units.len = sel->units.cap = 1;
-        }
-    }
-    if (sel->units.len == 0) {
-        app_complain("replay: case %s has no run with parameters '%s' and %s seed; there are:",
-                     id->case_id, id->params, id->seeded ? "this" : "no");
-        for (size_t i = 0; i < all.len; i++) {
-            struct strbuf text = { .text = NULL };
-            select_replay_id(&all.at[i], "", &text);
-            fprintf(stderr, "    %s\n", strbuf_str(&text));
-            strbuf_free(&text);
-        }
-    }
-    units_free(&all);
-    return sel->units.len ? APP_OK : APP_USAGE;
-}
-
 /* Becomes gdb with this program in it; returns only when that fails. */
 static int become_gdb(const struct options *o)
 {
@@ -161,7 +107,7 @@ static int replay(struct app *app, const struct options *o, const struct replay_
         return APP_USAGE;
     }
     s.watchdog_s = (unsigned)watchdog;
-    int code = find_unit(id, &selection);
+    int code = select_unit(id, "replay", &selection);
     if (!code && options_has(o, "gdb")) {
         code = become_gdb(o);
     } else if (!code) {

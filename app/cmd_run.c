@@ -18,6 +18,9 @@
 static const struct option_spec run_options[] = {
     { "jobs", 'j', "N", false, "Worker processes (as many as there are processors)." },
     SELECT_OPTIONS,
+    REFERENCE_OPTIONS("What to run on: sim (the default), or a real program, whose answers are "
+                      "then judged by what the scripts expect: qemu (qemu-system-x86_64), qsd "
+                      "(qemu-storage-daemon)."),
     { "db", 0, "FILE", false,
       "Results database. What it already has of this program, these scripts and these units is "
       "not run again." },
@@ -84,31 +87,6 @@ static int read_options(const struct options *o, struct session *s)
     return APP_OK;
 }
 
-/* One file, one report. */
-static int check_outputs(const struct session *s)
-{
-    const char *const outputs[] = { s->tap_path, s->junit_path, s->trace_path, s->hashes_path,
-                                    s->db_path };
-    for (size_t i = 0; i < ARRAY_LEN(outputs); i++) {
-        if (s->graph_at && outputs[i] && strcmp(outputs[i], "-") == 0) {
-            app_complain("run: only one report can go to stdout, and --graph-at is one");
-            return APP_USAGE;
-        }
-        for (size_t k = i + 1; k < ARRAY_LEN(outputs); k++) {
-            if (!outputs[i] || !outputs[k] || strcmp(outputs[i], outputs[k])) {
-                continue;
-            }
-            if (strcmp(outputs[i], "-") == 0) {
-                app_complain("run: only one report can go to stdout");
-            } else {
-                app_complain("run: two reports cannot go to one file, '%s'", outputs[i]);
-            }
-            return APP_USAGE;
-        }
-    }
-    return APP_OK;
-}
-
 /* The line belongs to the case: from its `case` to the line before the next one. */
 static int check_graph_line(const struct session *s)
 {
@@ -134,6 +112,23 @@ static int check_graph_line(const struct session *s)
     return APP_OK;
 }
 
+/* What only the simulated world has. */
+static int check_target(const struct session *s)
+{
+    static const char only[] = "run: --%s needs the simulated layer: what a real program does is "
+                               "not repeated exactly";
+    const char *what = s->run.verify_determinism ? "verify-determinism"
+                       : s->trace_path           ? "trace"
+                       : s->hashes_path          ? "hashes"
+                       : s->graph_at             ? "graph-at"
+                                                 : NULL;
+    if (what && s->run.target != RUN_ON_SIM) {
+        app_complain(only, what);
+        return APP_USAGE;
+    }
+    return APP_OK;
+}
+
 static int check_selection(const struct session *s)
 {
     if (s->selection->units.len == 0) {
@@ -147,17 +142,24 @@ static int check_selection(const struct session *s)
         return APP_USAGE;
     }
     int code = s->graph_at ? check_graph_line(s) : APP_OK;
-    return code ? code : check_outputs(s);
+    return code ? code : session_check_outputs(s, "run");
 }
 
 static int run_run(struct app *app, const struct options *o)
 {
     struct selection selection = { .scripts = NULL };
-    struct session s = { .app = app, .selection = &selection };
+    struct reference reference = { .target = RUN_ON_SIM };
+    struct session s = { .app = app, .selection = &selection, .reference = &reference };
     int code = read_options(o, &s);
+    code = code ? code : reference_read(&reference, o, "sim");
+    s.run.target = reference.target;
+    code = code ? code : check_target(&s);
     code = code ? code : select_load(o, &selection);
     code = code ? code : check_selection(&s);
+    code = code ? code : reference_open(&reference);
+    reference_configure(&reference, &s.run);
     code = code ? code : session_run(&s);
+    reference_close(&reference);
     select_free(&selection);
     return code;
 }

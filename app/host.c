@@ -10,10 +10,12 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -83,14 +85,14 @@ char *host_self_path(struct error *err)
     return mem_strndup(path, (size_t)n);
 }
 
-char *host_self_hash(struct error *err)
+char *host_file_hash(const char *path, struct error *err)
 {
     unsigned char bytes[65536];
     ssize_t n = -1;
     XXH3_state_t *state = XXH3_createState();
     CHECK(state != NULL);
     XXH3_64bits_reset(state);
-    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     while (fd >= 0 && (n = read(fd, bytes, sizeof(bytes))) > 0) {
         XXH3_64bits_update(state, bytes, (size_t)n);
     }
@@ -101,10 +103,15 @@ char *host_self_hash(struct error *err)
         close(fd);
     }
     if (n < 0) {
-        error_set_errno(err, -code, "Cannot read the file of this program");
+        error_set_errno(err, -code, "Cannot read the program '%s'", path);
         return NULL;
     }
     return mem_printf("%016" PRIx64, hash);
+}
+
+char *host_self_hash(struct error *err)
+{
+    return host_file_hash("/proc/self/exe", err);
 }
 
 static bool is_program(const char *path)
@@ -170,6 +177,23 @@ char *host_temp_create(struct error *err)
         return NULL;
     }
     return path;
+}
+
+int host_move_tree(const char *from, const char *to, struct error *err)
+{
+    char cp[] = "cp", how[] = "-a", sparse[] = "--sparse=always";
+    char *source = mem_strdup(from), *place = mem_strdup(to);
+    char *const argv[] = { cp, how, sparse, source, place, NULL };
+    pid_t pid;
+    int status = 0;
+    int code = rename(from, to) == 0 ? 0 : errno;
+    if (code == EXDEV) {
+        code = posix_spawnp(&pid, cp, NULL, NULL, argv, environ);
+        code = code == 0 && (waitpid(pid, &status, 0) != pid || status != 0) ? EIO : code;
+    }
+    free(source);
+    free(place);
+    return code ? error_set_errno(err, -code, "Cannot move '%s' to '%s'", from, to) : 0;
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)

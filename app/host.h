@@ -32,6 +32,8 @@ unsigned host_columns(FILE *f);
  * NULL and an error when /proc is missing. */
 char *host_self_path(struct error *err);
 char *host_self_hash(struct error *err);
+/* The same for any file. */
+char *host_file_hash(const char *path, struct error *err);
 
 /* The path of a program, found as a shell does (and in the sbin folders), a new string or NULL. */
 char *host_find_program(const char *name);
@@ -44,6 +46,8 @@ char *host_default_suites(void);
 char *host_temp_create(struct error *err);
 /* Removes a folder with everything in it; links are not followed. */
 void host_remove_tree(const char *path);
+/* Moves a folder, to another file system too.  Errors: -errno naming it. */
+int host_move_tree(const char *from, const char *to, struct error *err);
 /* Removes what is in a folder. */
 void host_empty_folder(const char *path);
 

@@ -78,7 +78,7 @@ void manual_write(struct strbuf *out)
 {
     static const struct entry exits[] = {
         { "0", "All passed." },
-        { "1", "A case failed, crashed or hung; fmt --check found a difference." },
+        { "1", "A case failed, differed, crashed or hung; fmt --check found a difference." },
         { "2", "The command line or a scenario file is wrong." },
         { "3", "A file, the database or the machine did not do its part." },
         { "4", "A second run had another trace." },

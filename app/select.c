@@ -185,20 +185,16 @@ static uint64_t hash_script(const struct script *s)
     return hash;
 }
 
-int select_script(const char *path, struct selection *s)
+/* Takes a script over; NULL: errors say what is wrong with it. */
+static int add_script(struct selection *s, struct script *script, struct strbuf *errors)
 {
-    struct strbuf errors = { .text = NULL };
-    if (access(path, R_OK) != 0) {
-        return complain_path(path, errno);
-    }
-    struct script *script = script_load(path, &errors);
     if (!script) {
         fflush(stdout);
-        fputs(strbuf_str(&errors), stderr);
-        if (errors.len == 0 || errors.text[errors.len - 1] != '\n') {
+        fputs(strbuf_str(errors), stderr);
+        if (errors->len == 0 || errors->text[errors->len - 1] != '\n') {
             fputc('\n', stderr);
         }
-        strbuf_free(&errors);
+        strbuf_free(errors);
         return APP_USAGE;
     }
     if (s->scripts_len == s->scripts_cap) {
@@ -208,8 +204,23 @@ int select_script(const char *path, struct selection *s)
     }
     s->hashes[s->scripts_len] = hash_script(script);
     s->scripts[s->scripts_len++] = script;
-    strbuf_free(&errors);
+    strbuf_free(errors);
     return APP_OK;
+}
+
+int select_script(const char *path, struct selection *s)
+{
+    struct strbuf errors = { .text = NULL };
+    if (access(path, R_OK) != 0) {
+        return complain_path(path, errno);
+    }
+    return add_script(s, script_load(path, &errors), &errors);
+}
+
+int select_text(const char *path, const char *text, size_t n, struct selection *s)
+{
+    struct strbuf errors = { .text = NULL };
+    return add_script(s, script_parse(path, text, n, &errors), &errors);
 }
 
 uint64_t select_hash(const struct selection *s, const struct unit *u)
@@ -425,10 +436,126 @@ static int load_units(const struct options *o, struct selection *s)
     return ret;
 }
 
+int select_all(struct selection *s)
+{
+    static const char *const any[] = { NULL };
+    return make_units(s, &(struct unit_select){ .define = NULL }, any);
+}
+
+void select_first_seeds(struct selection *s)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < s->units.len; i++) {
+        struct unit *u = &s->units.at[i];
+        const struct unit *last = len ? &s->units.at[len - 1] : NULL;
+        if (last && last->cas == u->cas && last->point == u->point) {
+            free(u->params);
+        } else {
+            s->units.at[len++] = *u;
+        }
+    }
+    s->units.len = len;
+}
+
+/* --- One unit by its id --- */
+
+static const struct script_case *find_case(const struct script *s, const char *name)
+{
+    const char **names = NEW_ARRAY(const char *, s->cases_len + 1);
+    const struct script_case *found = NULL;
+    for (size_t i = 0; i < s->cases_len; i++) {
+        names[i] = s->cases[i].name;
+        if (strcmp(names[i], name) == 0) {
+            found = &s->cases[i];
+        }
+    }
+    if (!found) {
+        app_complain_unknown("case", name, names);
+    }
+    free(names);
+    return found;
+}
+
+static void complain_unit(const struct replay_id *id, const char *command, const struct units *all)
+{
+    app_complain("%s: case %s has no run with parameters '%s' and %s seed; there are:", command,
+                 id->case_id, id->params, id->seeded ? "this" : "no");
+    for (size_t i = 0; i < all->len; i++) {
+        struct strbuf text = { .text = NULL };
+        select_replay_id(&all->at[i], "", &text);
+        fprintf(stderr, "    %s\n", strbuf_str(&text));
+        strbuf_free(&text);
+    }
+}
+
+int select_unit(const struct replay_id *id, const char *command, struct selection *s)
+{
+    struct units all = { .at = NULL };
+    struct error err = ERROR_INIT;
+    struct unit_select want = { .seed_given = id->seeded, .seed_first = id->seed,
+                                .seed_last = id->seed };
+    int code = select_script(id->path, s);
+    const struct script_case *c = code ? NULL : find_case(s->scripts[0], id->case_id);
+    if (!c) {
+        return code ? code : APP_USAGE;
+    }
+    if (units_of_case(s->scripts[0], c, &want, &all, &err)) {
+        app_complain("%s", err.text);
+        return APP_USAGE;
+    }
+    for (size_t i = 0; i < all.len && s->units.len == 0; i++) {
+        if (strcmp(all.at[i].params, id->params) == 0 && all.at[i].seed == id->seed) {
+            s->units.at = mem_copy(&all.at[i], sizeof(all.at[i]));
+            s->units.at[0].params = mem_strdup(id->params);
+            s->units.len = s->units.cap = 1;
+        }
+    }
+    if (s->units.len == 0) {
+        complain_unit(id, command, &all);
+    }
+    units_free(&all);
+    return s->units.len ? APP_OK : APP_USAGE;
+}
+
+static bool is_id(const char *arg)
+{
+    return strchr(arg, ':') && access(arg, F_OK) != 0 && !strpbrk(arg, "*?[");
+}
+
+/* The argument is a replay id: it says all that options would. */
+static int load_id(const struct options *o, struct selection *s)
+{
+    static const char *const others[] = { "define", "case", "group", "seed", "seeds" };
+    struct replay_id id;
+    struct error err = ERROR_INIT;
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        if (options_has(o, others[i])) {
+            app_complain("%s: '%s' names one run, and --%s is about several", o->command->name,
+                         o->args[0], others[i]);
+            return APP_USAGE;
+        }
+    }
+    if (replay_id_parse(&id, o->args[0], &err)) {
+        app_complain("%s: %s", o->command->name, err.text);
+        return APP_USAGE;
+    }
+    int code = APP_USAGE;
+    if (id.choices[0]) {
+        app_complain("%s: choices are for blksim replay", o->command->name);
+    } else {
+        code = select_unit(&id, o->command->name, s);
+    }
+    replay_id_fini(&id);
+    return code;
+}
+
 int select_load(const struct options *o, struct selection *s)
 {
     struct path_list paths = { .at = NULL };
     *s = (struct selection){ .scripts = NULL };
+    if (o->args_len == 1 && is_id(o->args[0])) {
+        return load_id(o, s);
+    }
     int ret = find_paths(o, &paths), worst = APP_OK;
     for (size_t i = 0; i < paths.len && ret == APP_OK; i++) {
         int code = select_script(paths.at[i].path, s); /* All errors of all files are told. */

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "drivers/registry.h"
+#include "reports/agreement.h"
 #include "reports/sqlite.h"
 
 #include <errno.h>
@@ -30,7 +31,8 @@ static bool goes_to_stdout(const char *path)
 static void open_terminal(struct session *s)
 {
     bool taken = s->graph_at || goes_to_stdout(s->tap_path) || goes_to_stdout(s->junit_path) ||
-                 goes_to_stdout(s->trace_path) || goes_to_stdout(s->hashes_path);
+                 goes_to_stdout(s->trace_path) || goes_to_stdout(s->hashes_path) ||
+                 goes_to_stdout(s->markdown_path);
     s->text = taken ? stderr : stdout;
     struct report_terminal_config cfg = {
         .out = s->text,
@@ -44,26 +46,50 @@ static void open_terminal(struct session *s)
     s->reports[s->reports_len++] = report_terminal_create(&cfg);
 }
 
-static int open_database(struct session *s, struct error *err)
+static int add_database(struct session *s, const struct report_build *build, struct error *err)
 {
-    char *hash = host_self_hash(err);
-    if (!hash) {
+    struct report_build here = *build;
+    here.keep_restored = true;
+    if (s->db_path && !(s->db = report_sqlite_create(s->db_path, build, err))) {
         return -EIO;
     }
-    struct report_build build = { .id = hash, .version = "blksim " APP_VERSION,
-                                  .compiler = COMPILER };
-    s->db = report_sqlite_create(s->db_path, &build, err);
-    free(hash);
+    if (s->diff && !(s->compared = report_sqlite_create(":memory:", &here, err))) {
+        report_destroy(s->db);
+        s->db = NULL;
+        return -EIO;
+    }
     if (s->db) {
         s->reports[s->reports_len++] = s->db;
     }
-    return s->db ? 0 : -EIO;
+    if (s->compared) {
+        s->reports[s->reports_len++] = s->compared;
+    }
+    return 0;
+}
+
+static int open_databases(struct session *s, struct error *err)
+{
+    const struct reference *ref = s->reference;
+    bool real = ref && ref->target != RUN_ON_SIM;
+    char *own = host_self_hash(err);
+    char *id = !own ? NULL : real ? reference_hash(ref, s->diff ? "diff" : "run", own, err)
+                                  : mem_strdup(own);
+    int ret = -EIO;
+    if (id) {
+        struct report_build build = { .id = id, .version = "blksim " APP_VERSION,
+                                      .compiler = COMPILER, .program = own,
+                                      .reference = real && ref->name ? ref->name : "" };
+        ret = add_database(s, &build, err);
+    }
+    free(id);
+    free(own);
+    return ret;
 }
 
 /* The terminal last, so that an error of another report is told before the counts. */
 static int open_reports(struct session *s, struct error *err)
 {
-    if (s->db_path && open_database(s, err)) {
+    if ((s->db_path || s->diff) && open_databases(s, err)) {
         return -EIO;
     }
     if (s->tap_path) {
@@ -139,15 +165,56 @@ static int begin_reports(struct session *s)
     return s->broken ? -EIO : 0;
 }
 
+/* A word that a shell reads as it is. */
+static void put_word(struct strbuf *out, const char *word)
+{
+    if (word[0] && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "._/+=@-,") == strlen(word)) {
+        strbuf_puts(out, word);
+        return;
+    }
+    strbuf_putc(out, '\'');
+    for (; *word; word++) {
+        if (*word == '\'') {
+            strbuf_puts(out, "'\\'");
+        }
+        strbuf_putc(out, *word);
+    }
+    strbuf_putc(out, '\'');
+}
+
+static void put_repeat(const struct session *s, const struct unit *u, const struct result *r,
+                       struct strbuf *out)
+{
+    const struct reference *ref = s->reference;
+    if (!ref || ref->target == RUN_ON_SIM) {
+        strbuf_printf(out, "blksim replay %s",
+                      r->verdict == VERDICT_NONDET ? "--verify-determinism " : "");
+        select_replay_id(u, r->explore, out);
+        return;
+    }
+    strbuf_printf(out, "blksim %s ", s->diff ? "diff" : "run");
+    if (!s->diff || ref->target != RUN_ON_QEMU) {
+        strbuf_printf(out, "--target %s ", ref->target == RUN_ON_QEMU ? "qemu" : "qsd");
+    }
+    if (ref->prefix) {
+        strbuf_puts(out, "--qemu-prefix ");
+        put_word(out, ref->prefix);
+        strbuf_puts(out, " ");
+    }
+    if (s->random) {
+        const char *slash = strchr(u->cas->name, '/');
+        strbuf_printf(out, "--statements %u --random %s", s->random, slash ? slash + 1 : "1");
+    } else {
+        select_replay_id(u, "", out);
+    }
+}
+
 /* What the runner leaves to us: which script it was, and how to repeat it. */
 static void complete_result(struct session *s, const struct unit *u, struct result *r)
 {
     struct strbuf repeat = { .text = NULL };
-    strbuf_puts(&repeat, "blksim replay ");
-    if (r->verdict == VERDICT_NONDET) {
-        strbuf_puts(&repeat, "--verify-determinism ");
-    }
-    select_replay_id(u, r->explore, &repeat);
+    put_repeat(s, u, r, &repeat);
     result_set(&r->repeat, strbuf_str(&repeat));
     strbuf_free(&repeat);
     r->script_hash = select_hash(s->selection, u);
@@ -183,6 +250,19 @@ static void print_log(FILE *f, const struct result *r)
     }
 }
 
+/* Statements that were not simply the same, but for those that the report tells as failures. */
+static void print_incomparable(FILE *f, const struct result *r)
+{
+    for (size_t i = 0; i < r->diff_len; i++) {
+        const struct result_diff *row = &r->diff[i];
+        if (row->verdict == DIFF_SKIPPED || row->verdict == DIFF_QUIRK) {
+            fprintf(f, "    %s:%d: %s: %s: %.*s\n", r->file, row->line, row->command,
+                    diff_verdict_name(row->verdict), (int)report_line_length(row->detail),
+                    row->detail);
+        }
+    }
+}
+
 static void write_extras(struct session *s, const struct result *r)
 {
     for (size_t i = 0; s->trace && i < r->log_len; i++) {
@@ -201,6 +281,9 @@ static void write_extras(struct session *s, const struct result *r)
     }
     if (s->show_log) {
         print_log(s->text, r);
+    }
+    if (s->diff && s->verbose) {
+        print_incomparable(s->text, r);
     }
 }
 
@@ -311,6 +394,47 @@ static void end_reports(struct session *s)
     }
 }
 
+static void write_page(struct session *s, const struct agreement *a)
+{
+    struct strbuf page = { .text = NULL };
+    struct error err = ERROR_INIT;
+    FILE *f = report_open(s->markdown_path, &err);
+    agreement_markdown(a, &page);
+    if (f) {
+        fputs(strbuf_str(&page), f);
+    }
+    if (!f || report_close(f, s->markdown_path, &err)) {
+        complain_broken(s, &err);
+    }
+    strbuf_free(&page);
+}
+
+/* The line of totals, and what else was asked for, of what this run has compared. */
+static void tell_agreement(struct session *s)
+{
+    struct agreements all = { .at = NULL };
+    struct error err = ERROR_INIT;
+    if (agreements_read(s->compared, "", &all, &err)) {
+        complain_broken(s, &err);
+    }
+    for (size_t i = 0; i < all.len && !s->broken; i++) { /* One, or none. */
+        struct strbuf text = { .text = NULL };
+        if (s->markdown_path && !s->summary.interrupted) {
+            write_page(s, &all.at[i]);
+        }
+        if (s->tables) {
+            strbuf_puts(&text, "\n");
+            agreement_print(&all.at[i], &text);
+        } else {
+            agreement_line(&all.at[i], &text);
+            strbuf_puts(&text, "\n");
+        }
+        fputs(strbuf_str(&text), s->text);
+        strbuf_free(&text);
+    }
+    agreements_free(&all);
+}
+
 static int exit_code(const struct session *s, enum pool_end end)
 {
     const size_t *count = s->summary.count;
@@ -329,6 +453,16 @@ static int exit_code(const struct session *s, enum pool_end end)
     return count[VERDICT_PASS] + count[VERDICT_QUIRK] ? APP_OK : APP_NOTHING;
 }
 
+/* A unit in a worker. */
+static void execute_run(void *opaque, const struct unit *u, const struct run_config *cfg,
+                        struct result *r)
+{
+    const struct session *s = opaque;
+    if (!s->reference || !reference_skips(s->reference, u, r)) {
+        run_unit(u, cfg, r);
+    }
+}
+
 static int run_units(struct session *s)
 {
     struct error err = ERROR_INIT;
@@ -342,7 +476,8 @@ static int run_units(struct session *s)
         .watchdog_s = s->watchdog_s,
         .host_time = s->host_time,
         .run = &s->run,
-        .execute = run_unit,
+        .execute = s->diff ? diff_unit : execute_run,
+        .execute_opaque = s->diff ? (void *)s->diff : s,
         .temp_dir = s->temp_dir,
     };
     struct pool_sink sink = { on_result, on_tick, on_stderr, on_late_failure, s };
@@ -354,6 +489,9 @@ static int run_units(struct session *s)
     end_reports(s);
     if (end == POOL_INTERRUPTED && s->db_path) {
         fprintf(s->text, "The same command goes on from here.\n");
+    }
+    if (s->compared && !s->broken) {
+        tell_agreement(s);
     }
     return exit_code(s, end);
 }
@@ -378,6 +516,31 @@ static void session_close(struct session *s)
     free(s->results);
     free(s->temp_dir);
     free(s->features);
+}
+
+/* One file, one report. */
+int session_check_outputs(const struct session *s, const char *command)
+{
+    const char *const outputs[] = { s->tap_path, s->junit_path, s->trace_path, s->hashes_path,
+                                    s->db_path, s->markdown_path };
+    for (size_t i = 0; i < ARRAY_LEN(outputs); i++) {
+        if (s->graph_at && outputs[i] && strcmp(outputs[i], "-") == 0) {
+            app_complain("%s: only one report can go to stdout, and --graph-at is one", command);
+            return APP_USAGE;
+        }
+        for (size_t k = i + 1; k < ARRAY_LEN(outputs); k++) {
+            if (!outputs[i] || !outputs[k] || strcmp(outputs[i], outputs[k])) {
+                continue;
+            }
+            if (strcmp(outputs[i], "-") == 0) {
+                app_complain("%s: only one report can go to stdout", command);
+            } else {
+                app_complain("%s: two reports cannot go to one file, '%s'", command, outputs[i]);
+            }
+            return APP_USAGE;
+        }
+    }
+    return APP_OK;
 }
 
 int session_run(struct session *s)

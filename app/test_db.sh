@@ -81,7 +81,7 @@ if have_sqlite; then
     cp r.db newer.db
     sql newer.db "PRAGMA user_version = 9"
     expect 3 "newer" run --db newer.db a.scn
-    err_has "has format 9 and this program knows format 1" "it is told"
+    err_has "has format 9 and this program knows format 2" "it is told"
 else
     skip "rows" "sqlite3 is not installed"
 fi

@@ -29,8 +29,10 @@ struct pool_config {
     unsigned watchdog_s;          /* Wall time of one unit; 0: no limit. */
     bool host_time;               /* Measure host_ns; otherwise no clock is read. */
     const struct run_config *run; /* For every unit; work_dir and progress are the pool's. */
-    /* What runs a unit in a worker: run_unit. */
-    void (*execute)(const struct unit *u, const struct run_config *cfg, struct result *r);
+    /* What runs a unit in a worker. */
+    void (*execute)(void *opaque, const struct unit *u, const struct run_config *cfg,
+                    struct result *r);
+    void *execute_opaque;
     const char *temp_dir;         /* Private folders of workers are made in it. */
 };
 

@@ -77,7 +77,7 @@ _Noreturn void worker_main(const struct pool_config *cfg, int order_fd, int resu
         note_progress(slot, 0, cfg->units->at[order.unit].cas->line);
         result_init(&r);
         int64_t start_ns = cfg->host_time ? host_now_ns() : 0;
-        cfg->execute(&cfg->units->at[order.unit], &run, &r);
+        cfg->execute(cfg->execute_opaque, &cfg->units->at[order.unit], &run, &r);
         r.host_ns = cfg->host_time ? host_now_ns() - start_ns : 0;
         alive = alive && send_result(result_fd, order.unit, &r);
         result_fini(&r);

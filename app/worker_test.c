@@ -43,9 +43,11 @@ struct fixture {
 
 
 /* What the workers run. */
-static void execute(const struct unit *u, const struct run_config *cfg, struct result *r)
+static void execute(void *opaque, const struct unit *u, const struct run_config *cfg,
+                    struct result *r)
 {
     const char *name = u->cas->name;
+    (void)opaque;
     result_set(&r->case_id, name);
     cfg->progress(cfg->progress_opaque, 7, u->cas->line);
     char *left = mem_printf("%s/file", cfg->work_dir);

@@ -2,8 +2,9 @@
 /* The outcome of one run, and its flat form for pipes.
  *
  * Flat form: the magic, then every member in the order of the tables below, numbers as 8 bytes
- * little endian, a string as its length and its bytes, then the log rows.  A reader takes nothing
- * on trust: every length is checked against the bytes that are left, and nothing may follow.
+ * little endian, a string as its length and its bytes, then the log rows and the diff rows.  A
+ * reader takes nothing on trust: every length is checked against the bytes that are left, and
+ * nothing may follow.
  */
 #include "base/result.h"
 
@@ -15,13 +16,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PACK_MAGIC = 0x31534c42, STRINGS = 9, NUMBERS = 10, STEP_MIN_BYTES = 5 * 8 };
+enum {
+    PACK_MAGIC = 0x32534c42,
+    STRINGS = 10,
+    NUMBERS = 11,
+    STEP_MIN_BYTES = 5 * 8,
+    DIFF_MIN_BYTES = 6 * 8,
+};
 
 static const char *const verdict_names[VERDICTS] = {
     [VERDICT_PASS] = "pass",   [VERDICT_FAIL] = "fail",   [VERDICT_CRASH] = "crash",
     [VERDICT_HANG] = "hang",   [VERDICT_SKIP] = "skip",   [VERDICT_QUIRK] = "quirk",
     [VERDICT_NONDET] = "nondet",
 };
+
+static const char *const diff_names[DIFF_VERDICTS] = {
+    [DIFF_SAME] = "same",     [DIFF_DIFFERS] = "differs", [DIFF_QUIRK] = "quirk",
+    [DIFF_ABORTS] = "aborts", [DIFF_SKIPPED] = "skipped",
+};
+
+static int name_find(const char *const *names, int len, const char *name)
+{
+    for (int i = 0; i < len; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
 
 const char *verdict_name(enum verdict v)
 {
@@ -31,19 +53,26 @@ const char *verdict_name(enum verdict v)
 
 int verdict_parse(const char *name)
 {
-    for (int i = 0; i < VERDICTS; i++) {
-        if (strcmp(verdict_names[i], name) == 0) {
-            return i;
-        }
-    }
-    return -1;
+    return name_find(verdict_names, VERDICTS, name);
+}
+
+const char *diff_verdict_name(enum diff_verdict v)
+{
+    CHECK(v < DIFF_VERDICTS);
+    return diff_names[v];
+}
+
+int diff_verdict_parse(const char *name)
+{
+    return name_find(diff_names, DIFF_VERDICTS, name);
 }
 
 /* The string members, in the order of the flat form. */
 static void strings_of(struct result *r, char **member[STRINGS])
 {
     char **const all[STRINGS] = { &r->case_id, &r->params,  &r->explore, &r->signature, &r->oracle,
-                                  &r->message, &r->file,    &r->source,  &r->repeat };
+                                  &r->message, &r->file,    &r->source,  &r->repeat,
+                                  &r->reference };
     memcpy(member, all, sizeof(all));
 }
 
@@ -68,6 +97,18 @@ static void log_clear(struct result *r)
     r->log_len = r->log_cap = 0;
 }
 
+static void diff_clear(struct result *r)
+{
+    for (size_t i = 0; i < r->diff_len; i++) {
+        free(r->diff[i].command);
+        free(r->diff[i].driver);
+        free(r->diff[i].detail);
+    }
+    free(r->diff);
+    r->diff = NULL;
+    r->diff_len = r->diff_cap = 0;
+}
+
 void result_fini(struct result *r)
 {
     char **member[STRINGS];
@@ -77,6 +118,7 @@ void result_fini(struct result *r)
         *member[i] = NULL;
     }
     log_clear(r);
+    diff_clear(r);
 }
 
 void result_set(char **member, const char *text)
@@ -105,6 +147,26 @@ void result_log(struct result *r, uint32_t statement, int line, int64_t virt_ns,
                                         .kind = mem_strdup(kind), .text = mem_strdup(text) });
 }
 
+/* Takes the texts over. */
+static void diff_append(struct result *r, struct result_diff row)
+{
+    if (r->diff_len == r->diff_cap) {
+        r->diff_cap = r->diff_cap ? r->diff_cap * 2 : 16;
+        r->diff = mem_resize(r->diff, r->diff_cap * sizeof(*r->diff));
+    }
+    r->diff[r->diff_len++] = row;
+}
+
+void result_diff_add(struct result *r, const struct result_diff *row)
+{
+    struct result_diff copy = *row;
+    CHECK(row->verdict < DIFF_VERDICTS && row->command != NULL);
+    copy.command = mem_strdup(row->command);
+    copy.driver = mem_strdup(row->driver ? row->driver : "");
+    copy.detail = mem_strdup(row->detail ? row->detail : "");
+    diff_append(r, copy);
+}
+
 static void put_u64(struct strbuf *b, uint64_t v)
 {
     char bytes[8];
@@ -121,6 +183,25 @@ static void put_text(struct strbuf *b, const char *s)
     strbuf_add(b, s, n);
 }
 
+static void put_rows(struct strbuf *b, const struct result *r)
+{
+    for (size_t i = 0; i < r->log_len; i++) {
+        put_u64(b, r->log[i].statement);
+        put_u64(b, (uint64_t)(int64_t)r->log[i].line);
+        put_u64(b, (uint64_t)r->log[i].virt_ns);
+        put_text(b, r->log[i].kind);
+        put_text(b, r->log[i].text);
+    }
+    for (size_t i = 0; i < r->diff_len; i++) {
+        put_u64(b, r->diff[i].statement);
+        put_u64(b, (uint64_t)(int64_t)r->diff[i].line);
+        put_u64(b, (uint64_t)r->diff[i].verdict);
+        put_text(b, r->diff[i].command);
+        put_text(b, r->diff[i].driver);
+        put_text(b, r->diff[i].detail);
+    }
+}
+
 void *result_pack(const struct result *r, size_t *n)
 {
     struct strbuf b = { .text = NULL };
@@ -129,7 +210,7 @@ void *result_pack(const struct result *r, size_t *n)
     const uint64_t numbers[NUMBERS] = {
         r->seed,    (uint64_t)r->verdict, (uint64_t)(int64_t)r->line, (uint64_t)(int64_t)r->col,
         (uint64_t)r->virt_ns, r->steps,   r->trace_hash,              (uint64_t)r->host_ns,
-        r->script_hash, r->log_len,
+        r->script_hash, r->log_len, r->diff_len,
     };
     put_u64(&b, PACK_MAGIC);
     strings_of(&view, member);
@@ -140,13 +221,7 @@ void *result_pack(const struct result *r, size_t *n)
     for (size_t i = 0; i < NUMBERS; i++) {
         put_u64(&b, numbers[i]);
     }
-    for (size_t i = 0; i < r->log_len; i++) {
-        put_u64(&b, r->log[i].statement);
-        put_u64(&b, (uint64_t)(int64_t)r->log[i].line);
-        put_u64(&b, (uint64_t)r->log[i].virt_ns);
-        put_text(&b, r->log[i].kind);
-        put_text(&b, r->log[i].text);
-    }
+    put_rows(&b, r);
     *n = b.len;
     return b.text;
 }
@@ -200,6 +275,27 @@ static void get_log(struct reader *rd, struct result *r, uint64_t rows)
     }
 }
 
+static void get_diff(struct reader *rd, struct result *r, uint64_t rows)
+{
+    if (rows > rd->left / DIFF_MIN_BYTES) {
+        rd->bad = true;
+    }
+    for (uint64_t i = 0; i < rows && !rd->bad; i++) {
+        struct result_diff row = { .statement = (uint32_t)get_u64(rd) };
+        row.line = (int)get_u64(rd);
+        uint64_t verdict = get_u64(rd);
+        if (verdict >= DIFF_VERDICTS) {
+            rd->bad = true;
+            return;
+        }
+        row.verdict = (enum diff_verdict)verdict;
+        row.command = get_text(rd);
+        row.driver = get_text(rd);
+        row.detail = get_text(rd);
+        diff_append(r, row);
+    }
+}
+
 int result_unpack(struct result *r, const void *bytes, size_t n)
 {
     struct reader rd = { .at = bytes, .left = n };
@@ -209,6 +305,7 @@ int result_unpack(struct result *r, const void *bytes, size_t n)
         return -EINVAL;
     }
     log_clear(r);
+    diff_clear(r);
     strings_of(r, member);
     for (size_t i = 0; i < STRINGS; i++) {
         free(*member[i]);
@@ -230,6 +327,7 @@ int result_unpack(struct result *r, const void *bytes, size_t n)
     r->host_ns = (int64_t)numbers[7];
     r->script_hash = numbers[8];
     get_log(&rd, r, numbers[9]);
+    get_diff(&rd, r, numbers[10]);
     return rd.bad || rd.left ? -EINVAL : 0;
 }
 

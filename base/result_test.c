@@ -34,6 +34,11 @@ static void fill(struct result *r)
     r->script_hash = 99;
     result_log(r, 1, 12, 5, "statement", "io hd0 read 0 4k");
     result_log(r, 1, -1, 6, "reply", "");
+    result_set(&r->reference, "qemu 7.2.22");
+    result_diff_add(r, &(struct result_diff){ .statement = 1, .line = 12, .command = "io read",
+                                              .driver = "qcow2", .verdict = DIFF_DIFFERS,
+                                              .detail = "blksim: a\nqemu: b" });
+    result_diff_add(r, &(struct result_diff){ .line = -1, .command = "files" });
 }
 
 static void a_result_survives_the_pipe(void **state)
@@ -44,6 +49,7 @@ static void a_result_survives_the_pipe(void **state)
     fill(&a);
     result_init(&b);
     result_log(&b, 9, 9, 9, "event", "replaced by what comes");
+    result_diff_add(&b, &(struct result_diff){ .command = "replaced", .detail = "too" });
     void *bytes = result_pack(&a, &n);
     assert_int_equal(result_unpack(&b, bytes, n), 0);
     assert_string_equal(b.case_id, a.case_id);
@@ -68,6 +74,17 @@ static void a_result_survives_the_pipe(void **state)
     assert_string_equal(b.log[0].kind, "statement");
     assert_int_equal(b.log[1].line, -1);
     assert_string_equal(b.log[1].text, "");
+    assert_string_equal(b.reference, "qemu 7.2.22");
+    assert_int_equal(b.diff_len, 2);
+    assert_int_equal(b.diff[0].statement, 1);
+    assert_int_equal(b.diff[0].line, 12);
+    assert_int_equal(b.diff[0].verdict, DIFF_DIFFERS);
+    assert_string_equal(b.diff[0].command, "io read");
+    assert_string_equal(b.diff[0].driver, "qcow2");
+    assert_string_equal(b.diff[0].detail, "blksim: a\nqemu: b");
+    assert_int_equal(b.diff[1].line, -1);
+    assert_int_equal(b.diff[1].verdict, DIFF_SAME);
+    assert_string_equal(b.diff[1].driver, "");
     free(bytes);
     result_fini(&a);
     result_fini(&b);
@@ -112,6 +129,11 @@ static void verdicts_have_names(void **state)
     assert_string_equal(verdict_name(VERDICT_NONDET), "nondet");
     assert_int_equal(verdict_parse("Pass"), -1);
     assert_int_equal(verdict_parse(""), -1);
+    for (int v = 0; v < DIFF_VERDICTS; v++) {
+        assert_int_equal(diff_verdict_parse(diff_verdict_name((enum diff_verdict)v)), v);
+    }
+    assert_string_equal(diff_verdict_name(DIFF_SKIPPED), "skipped");
+    assert_int_equal(diff_verdict_parse("pass"), -1);
 }
 
 static void a_member_can_be_set_to_itself(void **state)

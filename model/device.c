@@ -288,13 +288,35 @@ static int move_drive(struct device *d, struct error *err)
     return optional ? 0 : ret;
 }
 
+/* [io] A disk looks for a partition table, to know the geometry that a guest believes in.  There is
+ * nobody to tell it, but the read is there for everybody else. */
+static void guess_geometry(struct device *d)
+{
+    enum { SECTOR = 512 };
+    uint8_t bytes[SECTOR];
+    if (d->type->kind == DEVICE_DISK && backend_node(d->backend)) {
+        struct iovec iov;
+        struct iobuf buf = iobuf_mem(&iov, bytes, sizeof(bytes));
+        struct io_req req = { .op = IO_READ, .bytes = SECTOR, .buf = &buf };
+        buf.symbolic = true;
+        backend_request(d->backend, &req, NULL, NULL); /* It may fail. */
+    }
+}
+
 /* [io] From a drive to a working device. */
 static int realize_drive(struct device *d, const struct device_conf *conf, struct error *err)
 {
     struct backend *b = d->backend;
     int ret = check_drive(d, err);
     ret = ret < 0 ? ret : check_block_sizes(d, conf, err);
+    bool late = d->type->bus == DEVICE_BUS_PCI;
+    if (ret == 0 && !late) {
+        guess_geometry(d);
+    }
     ret = ret < 0 ? ret : take_perm(d, conf, err);
+    if (ret == 0 && late) {
+        guess_geometry(d);
+    }
     d->realized = ret == 0 && d->controller; /* Now its controller is asked. */
     ret = ret < 0 ? ret : check_dataplane(d, err);
     ret = ret < 0 ? ret : move_drive(d, err);

@@ -67,6 +67,13 @@ static void look_below(struct node *n, struct io_extent *e)
     }
 }
 
+/* Whether what n has not allocated has nothing below it either. */
+static bool has_nothing_below(const struct node *n, int64_t offset)
+{
+    const struct child *c = node_backing(n);
+    return (n->drv->traits & DRV_BACKING) && (!c || offset >= c->node->length);
+}
+
 int io_status(struct node *n, int64_t offset, int64_t bytes, struct io_extent *out)
 {
     *out = (struct io_extent){ .flags = STATUS_EOF };
@@ -83,6 +90,8 @@ int io_status(struct node *n, int64_t offset, int64_t bytes, struct io_extent *o
     } else if (ret == 0) {
         if (out->flags & (STATUS_DATA | STATUS_ZERO)) {
             out->flags |= STATUS_ALLOCATED;
+        } else if (has_nothing_below(n, offset)) {
+            out->flags |= STATUS_ZERO;
         }
         look_below(n, out);
     }

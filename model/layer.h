@@ -87,6 +87,8 @@ void layer_draw(const struct layer *l, struct strbuf *out);
 /* The arguments of a command as a schema type, or NULL for an unknown command.  *known says whether
  * the command exists (one without arguments has none). */
 const struct schema_type *layer_command_args(const struct layer *l, const char *name, bool *known);
+/* The same without a layer, for one who only speaks to another program. */
+const struct schema_type *layer_command_schema(const char *name, bool *known);
 /* Names of all commands: the i-th, NULL after the last. */
 const char *layer_command_name(size_t i);
 const struct blk_driver *const *layer_drivers(const struct layer *l);

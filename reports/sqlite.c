@@ -35,6 +35,9 @@ enum sql {
     SQL_DROP_DETAIL,
     SQL_STEP,
     SQL_EVENT,
+    SQL_FIND_DIFF,
+    SQL_DROP_DIFF,
+    SQL_DIFF,
     SQLS
 };
 
@@ -70,6 +73,10 @@ static const char *const sql_text[SQLS] = {
     [SQL_DROP_DETAIL] = "DELETE FROM detail" WHERE_KEY,
     [SQL_STEP] = "INSERT INTO step VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [SQL_EVENT] = "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [SQL_FIND_DIFF] = "SELECT statement, line, command, driver, verdict, detail FROM diff" WHERE_KEY
+                      " ORDER BY n",
+    [SQL_DROP_DIFF] = "DELETE FROM diff" WHERE_KEY,
+    [SQL_DIFF] = "INSERT INTO diff VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 };
 
 struct packed {
@@ -80,6 +87,8 @@ struct packed {
 struct sqlite_report {
     struct report report;
     char *path, *build;
+    char *reference;
+    bool keep_restored;
     sqlite3 *db;
     sqlite3_stmt *stmt[SQLS];
     bool log_all;
@@ -153,8 +162,8 @@ static int query_int(struct sqlite_report *s, const char *sql, int64_t *value, s
     return rc == SQLITE_OK ? 0 : set_db_error(s->db, s->path, rc, "reading", err);
 }
 
-/* Tells a new database from ours and from all others.  *fresh: it is empty. */
-static int check_identity(struct sqlite_report *s, bool *fresh, struct error *err)
+/* Tells a new database from ours and from all others.  *format: 0 when it is empty. */
+static int check_identity(struct sqlite_report *s, int64_t *format, struct error *err)
 {
     int64_t id = 0, version = 0, objects = 0;
     int ret = query_int(s, "SELECT count(*) FROM sqlite_schema", &objects, err);
@@ -163,8 +172,8 @@ static int check_identity(struct sqlite_report *s, bool *fresh, struct error *er
     if (ret) {
         return ret;
     }
-    *fresh = id == 0 && version == 0 && objects == 0;
-    if (*fresh) {
+    *format = version;
+    if (id == 0 && version == 0 && objects == 0) {
         return 0;
     }
     if (id != DB_APPLICATION_ID) {
@@ -172,7 +181,7 @@ static int check_identity(struct sqlite_report *s, bool *fresh, struct error *er
                          "'%s' is a database of another program (application_id 0x%08" PRIx32
                          "); nothing was changed in it", s->path, (uint32_t)id);
     }
-    if (version != DB_USER_VERSION) {
+    if (version < 1 || version > DB_USER_VERSION) {
         return error_set(err, -EINVAL,
                          "Database '%s' has format %" PRId64 " and this program knows format %d; "
                          "nothing was changed in it", s->path, version, DB_USER_VERSION);
@@ -180,12 +189,15 @@ static int check_identity(struct sqlite_report *s, bool *fresh, struct error *er
     return 0;
 }
 
-static int create_schema(struct sqlite_report *s, struct error *err)
+/* Brings a file of an older format, 0 for an empty one, up to ours. */
+static int create_schema(struct sqlite_report *s, int64_t format, struct error *err)
 {
     char pragmas[96];
     int ret = 0;
-    for (size_t i = 0; db_schema[i] && !ret; i++) {
-        ret = exec(s, db_schema[i], "creating tables", err);
+    for (size_t f = (size_t)format; db_formats[f]; f++) {
+        for (size_t i = 0; db_formats[f][i] && !ret; i++) {
+            ret = exec(s, db_formats[f][i], "creating tables", err);
+        }
     }
     snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id = %d; PRAGMA user_version = %d",
              DB_APPLICATION_ID, DB_USER_VERSION);
@@ -196,12 +208,14 @@ static int insert_build(struct sqlite_report *s, const struct report_build *buil
                         struct error *err)
 {
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(s->db, "INSERT OR IGNORE INTO build VALUES (?1, ?2, ?3)", -1, &st,
-                                NULL);
+    int rc = sqlite3_prepare_v2(s->db, "INSERT OR IGNORE INTO build VALUES (?1, ?2, ?3, ?4, ?5)",
+                                -1, &st, NULL);
     if (rc == SQLITE_OK) {
         sqlite3_bind_text(st, 1, build->id, -1, SQLITE_STATIC);
         sqlite3_bind_text(st, 2, build->version, -1, SQLITE_STATIC);
         sqlite3_bind_text(st, 3, build->compiler, -1, SQLITE_STATIC);
+        sqlite3_bind_text(st, 4, build->program, -1, SQLITE_STATIC);
+        sqlite3_bind_text(st, 5, build->reference, -1, SQLITE_STATIC);
         rc = sqlite3_step(st);
     }
     int ret = rc == SQLITE_DONE ? 0 : set_db_error(s->db, s->path, rc, "writing", err);
@@ -213,17 +227,17 @@ static int insert_build(struct sqlite_report *s, const struct report_build *buil
  * read-only or full place is reported before anything runs. */
 static int open_db(struct sqlite_report *s, const struct report_build *build, struct error *err)
 {
-    bool fresh = false;
+    int64_t format = 0;
     int rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
     if (rc != SQLITE_OK) {
         return set_db_error(s->db, s->path, rc, "opening", err);
     }
     sqlite3_busy_timeout(s->db, DB_BUSY_WAIT_MS);
-    int ret = check_identity(s, &fresh, err);
+    int ret = check_identity(s, &format, err);
     ret = ret ? ret : exec(s, "BEGIN IMMEDIATE", "opening", err);
-    ret = ret ? ret : check_identity(s, &fresh, err); /* Another one may have been faster. */
-    if (!ret && fresh) {
-        ret = create_schema(s, err);
+    ret = ret ? ret : check_identity(s, &format, err); /* Another one may have been faster. */
+    if (!ret && format < DB_USER_VERSION) {
+        ret = create_schema(s, format, err);
     }
     ret = ret ? ret : insert_build(s, build, err);
     ret = ret ? ret : exec(s, "COMMIT", "opening", err);
@@ -385,9 +399,28 @@ static int write_log(struct sqlite_report *s, const struct result *res, struct e
     return 0;
 }
 
+static int write_diff(struct sqlite_report *s, const struct result *res, struct error *err)
+{
+    int ret = run_stmt(s, keyed(s, SQL_DROP_DIFF, res), err);
+    for (size_t i = 0; i < res->diff_len && !ret; i++) {
+        const struct result_diff *row = &res->diff[i];
+        sqlite3_stmt *st = keyed(s, SQL_DIFF, res);
+        bind_int(st, 6, (int64_t)i);
+        bind_int(st, 7, row->statement);
+        bind_int(st, 8, row->line);
+        bind_clean(st, 9, row->command);
+        bind_clean(st, 10, row->driver);
+        bind_text(st, 11, diff_verdict_name(row->verdict));
+        bind_clean(st, 12, row->detail);
+        ret = run_stmt(s, st, err);
+    }
+    return ret;
+}
+
 static int write_result(struct sqlite_report *s, const struct result *res, struct error *err)
 {
     int ret = write_run(s, res, err);
+    ret = ret ? ret : write_diff(s, res, err);
     ret = ret ? ret : run_stmt(s, keyed(s, SQL_DROP_STEPS, res), err);
     ret = ret ? ret : run_stmt(s, keyed(s, SQL_DROP_EVENTS, res), err);
     ret = ret ? ret : run_stmt(s, keyed(s, SQL_DROP_DETAIL, res), err);
@@ -454,7 +487,7 @@ static int sqlite_result(struct report *r, const struct result *res, struct erro
 {
     struct sqlite_report *s = of(r);
     CHECK(s->batch_len < DB_BATCH);
-    if (res->restored) {
+    if (res->restored && !s->keep_restored) {
         return 0;
     }
     struct packed *p = &s->batch[s->batch_len++];
@@ -484,6 +517,7 @@ static void sqlite_destroy(struct report *r)
     sqlite3_close(s->db);
     free(s->path);
     free(s->build);
+    free(s->reference);
     free(s);
 }
 
@@ -503,11 +537,47 @@ struct report *report_sqlite_create(const char *path, const struct report_build 
     s->report.ops = &sqlite_ops;
     s->path = mem_strdup(path);
     s->build = mem_strdup(build->id);
+    s->reference = mem_strdup(build->reference);
+    s->keep_restored = build->keep_restored;
     if (open_db(s, build, err)) {
         sqlite_destroy(&s->report);
         return NULL;
     }
     return &s->report;
+}
+
+static int open_to_read(struct sqlite_report *s, struct error *err)
+{
+    int64_t format = 0;
+    int rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READONLY, NULL);
+    if (rc != SQLITE_OK) {
+        return set_db_error(s->db, s->path, rc, "opening", err);
+    }
+    sqlite3_busy_timeout(s->db, DB_BUSY_WAIT_MS);
+    int ret = check_identity(s, &format, err);
+    if (!ret && format < DB_USER_VERSION) {
+        ret = error_set(err, -EINVAL, "Database '%s' has format %" PRId64 ", which knows no "
+                        "comparisons yet; a run with it brings it up to date", s->path, format);
+    }
+    return ret;
+}
+
+struct report *report_sqlite_open(const char *path, struct error *err)
+{
+    struct sqlite_report *s = NEW(struct sqlite_report);
+    s->report.ops = &sqlite_ops;
+    s->path = mem_strdup(path);
+    if (open_to_read(s, err)) {
+        sqlite_destroy(&s->report);
+        return NULL;
+    }
+    return &s->report;
+}
+
+struct sqlite3 *report_sqlite_db(struct report *r)
+{
+    CHECK(r->ops == &sqlite_ops);
+    return of(r)->db;
 }
 
 static void column_text(sqlite3_stmt *st, int at, char **member)
@@ -545,6 +615,29 @@ static bool take_run(sqlite3_stmt *st, struct result *res)
     return true;
 }
 
+static int take_diff(struct sqlite_report *s, struct result *res, struct error *err)
+{
+    sqlite3_stmt *st = keyed(s, SQL_FIND_DIFF, res);
+    int rc;
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+        const char *verdict = (const char *)sqlite3_column_text(st, 4);
+        int known = verdict ? diff_verdict_parse(verdict) : -1;
+        result_diff_add(res, &(struct result_diff){
+            .statement = (uint32_t)sqlite3_column_int64(st, 0),
+            .line = sqlite3_column_int(st, 1),
+            .command = (char *)(uintptr_t)sqlite3_column_text(st, 2),
+            .driver = (char *)(uintptr_t)sqlite3_column_text(st, 3),
+            .verdict = known < 0 ? DIFF_SKIPPED : (enum diff_verdict)known,
+            .detail = (char *)(uintptr_t)sqlite3_column_text(st, 5),
+        });
+    }
+    sqlite3_reset(st);
+    if (res->diff_len) {
+        result_set(&res->reference, s->reference);
+    }
+    return rc == SQLITE_DONE ? 1 : set_db_error(s->db, s->path, rc, "reading", err);
+}
+
 static void take_detail(sqlite3_stmt *st, struct result *res)
 {
     column_text(st, 0, &res->oracle);
@@ -575,5 +668,5 @@ int report_sqlite_restore(struct report *r, struct result *res, struct error *er
         }
         sqlite3_reset(st);
     }
-    return ret;
+    return ret == 1 ? take_diff(s, res, err) : ret;
 }

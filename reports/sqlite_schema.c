@@ -8,6 +8,11 @@
  *    hash is 16 hex digits of text.
  * 4. `variant` gets rows only when a key was run twice with different outcomes: v_flaky must be
  *    empty.
+ * 5. A new format is a step behind the older ones: a new file is made by all of them in order, an
+ *    older one by those it has not seen, and both are the same then.
+ *
+ * A run on a real QEMU, or beside one, has a build of its own: its id stands for both programs, and
+ * `reference` names the other one, "qemu 7.2.22".
  */
 #include "reports/sqlite.h"
 
@@ -22,7 +27,7 @@
     "n INTEGER NOT NULL, statement INTEGER NOT NULL, line INTEGER NOT NULL, "                      \
     "virt_ns INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, "
 
-const char *const db_schema[] = {
+static const char *const format_1[] = {
     /* A program that made results: a content hash of its file. */
     "CREATE TABLE build (id TEXT PRIMARY KEY, version TEXT NOT NULL, compiler TEXT NOT NULL)"
     " STRICT, WITHOUT ROWID",
@@ -78,3 +83,51 @@ const char *const db_schema[] = {
     " r.seed, r.explore",
     NULL,
 };
+
+/* Counts of rows of `diff`.  Row 0 of a case is its end: no statement, but it can differ. */
+#define COUNTS                                                                                     \
+    " count(*) FILTER (WHERE d.statement > 0) AS statements,"                                      \
+    " count(*) FILTER (WHERE d.statement > 0 AND d.verdict <> 'skipped') AS comparable,"           \
+    " count(*) FILTER (WHERE d.statement > 0 AND d.verdict = 'same') AS agreed,"                   \
+    " count(*) FILTER (WHERE d.verdict = 'quirk') AS quirks,"                                      \
+    " count(*) FILTER (WHERE d.verdict = 'differs') AS differing,"                                 \
+    " count(*) FILTER (WHERE d.verdict = 'aborts') AS aborts"
+#define FROM_DIFF " FROM diff d JOIN build b ON b.id = d.build"
+
+static const char *const format_2[] = {
+    /* The hash of blksim alone, and the program it ran on or was compared with; "" without one. */
+    "ALTER TABLE build ADD COLUMN program TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE build ADD COLUMN reference TEXT NOT NULL DEFAULT ''",
+
+    /* A statement beside its twin on the reference. */
+    "CREATE TABLE diff (" KEY_COLUMNS "n INTEGER NOT NULL, statement INTEGER NOT NULL,"
+    " line INTEGER NOT NULL, command TEXT NOT NULL, driver TEXT NOT NULL,"
+    " verdict TEXT NOT NULL CHECK (verdict IN ('same', 'differs', 'quirk', 'aborts', 'skipped')),"
+    " detail TEXT NOT NULL, PRIMARY KEY (" KEY ", n)) STRICT, WITHOUT ROWID",
+
+    "CREATE VIEW v_agreement AS SELECT b.reference, d.build, d.command," COUNTS FROM_DIFF
+    " GROUP BY d.build, d.command ORDER BY b.reference, d.build, d.command",
+
+    "CREATE VIEW v_agreement_driver AS SELECT b.reference, d.build, d.driver," COUNTS FROM_DIFF
+    " GROUP BY d.build, d.driver ORDER BY b.reference, d.build, d.driver",
+
+    /* quirk_places: a quirk is one statement of a script, whatever the matrix. */
+    "CREATE VIEW v_agreement_total AS SELECT b.reference, d.build," COUNTS ","
+    " count(DISTINCT d.case_id) FILTER (WHERE d.statement > 0 AND d.verdict <> 'skipped') AS cases,"
+    " count(DISTINCT d.case_id || ' ' || d.statement) FILTER (WHERE d.verdict = 'quirk')"
+    " AS quirk_places" FROM_DIFF " GROUP BY d.build ORDER BY b.reference, d.build",
+
+    "CREATE VIEW v_differences AS SELECT b.reference, o.file || ':' || d.line AS place, d.case_id,"
+    " d.params, d.command, d.driver, d.verdict, d.detail, d.build FROM diff d"
+    " JOIN build b ON b.id = d.build JOIN origin o USING (" KEY ")"
+    " WHERE d.verdict IN ('differs', 'aborts') ORDER BY b.reference, d.build, o.file, d.line,"
+    " d.params, d.n",
+
+    "CREATE VIEW v_incomparable AS SELECT b.reference, d.build, d.detail AS reason,"
+    " count(*) AS statements, count(DISTINCT d.case_id) AS cases" FROM_DIFF
+    " WHERE d.verdict = 'skipped' AND d.statement > 0 GROUP BY d.build, d.detail"
+    " ORDER BY b.reference, d.build, statements DESC, reason",
+    NULL,
+};
+
+const char *const *const db_formats[] = { format_1, format_2, NULL };

@@ -13,7 +13,10 @@
 
 #include <cmocka.h>
 
-static const struct report_build build = { "00000000000000ff", "blksim test", "cc" };
+static const struct report_build build = {
+    .id = "00000000000000ff", .version = "blksim test", .compiler = "cc",
+    .program = "00000000000000aa", .reference = "",
+};
 
 struct fixture {
     char *folder, *path;
@@ -129,8 +132,9 @@ static void a_database_says_what_it_is(void **state)
     struct fixture *f = *state;
     close_db(open_db(f->path, false));
     assert_query(f->path, "PRAGMA application_id", "1112296275");
-    assert_query(f->path, "PRAGMA user_version", "1");
-    assert_query(f->path, "SELECT * FROM build", "00000000000000ff|blksim test|cc");
+    assert_query(f->path, "PRAGMA user_version", "2");
+    assert_query(f->path, "SELECT * FROM build",
+                 "00000000000000ff|blksim test|cc|00000000000000aa|");
     assert_query(f->path, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND "
                           "type = 'table' AND name NOT LIKE 'sqlite_%' AND (NOT strict OR NOT wr)",
                  "0");
@@ -291,9 +295,122 @@ static void files_of_others_are_left_alone(void **state)
 
     char *newer = mem_printf("%s/newer.db", f->folder);
     close_db(open_db(newer, false));
-    free(query(newer, "PRAGMA user_version = 2"));
-    assert_untouched(newer, -EINVAL, "has format 2 and this program knows format 1");
+    free(query(newer, "PRAGMA user_version = 3"));
+    assert_untouched(newer, -EINVAL, "has format 3 and this program knows format 2");
     free(newer);
+}
+
+/* A file of the first format, made by its own statements, with a run in it. */
+static void make_format_1(const char *path)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    for (size_t i = 0; db_formats[0][i]; i++) {
+        assert_int_equal(sqlite3_exec(db, db_formats[0][i], NULL, NULL, NULL), SQLITE_OK);
+    }
+    char *rest = mem_printf("PRAGMA application_id = %d; PRAGMA user_version = 1;"
+                            "INSERT INTO build VALUES ('00000000000000ff', 'blksim old', 'cc');"
+                            "INSERT INTO run VALUES ('00000000000000ff', 'c/old', '', 0, '',"
+                            " 'pass', '', 1, 2, 'fe')", DB_APPLICATION_ID);
+    assert_int_equal(sqlite3_exec(db, rest, NULL, NULL, NULL), SQLITE_OK);
+    free(rest);
+    sqlite3_close(db);
+}
+
+static void an_older_file_is_brought_up_to_date(void **state)
+{
+    static const char schema[] = "SELECT name, sql FROM sqlite_schema ORDER BY name";
+    struct fixture *f = *state;
+    struct error err = ERROR_INIT;
+    char *fresh = mem_printf("%s/fresh.db", f->folder);
+    make_format_1(f->path);
+    assert_null(report_sqlite_open(f->path, &err)); /* To be read, it is left as it is. */
+    assert_non_null(strstr(err.text, "has format 1, which knows no comparisons yet"));
+    assert_query(f->path, "PRAGMA user_version", "1");
+    struct report *r = open_db(f->path, false);
+    put(r, "c/new", 1, VERDICT_PASS);
+    close_db(r);
+    assert_query(f->path, "PRAGMA user_version", "2");
+    assert_query(f->path, "SELECT case_id FROM run", "c/new c/old");
+    assert_query(f->path, "SELECT version, reference FROM build", "blksim old|");
+    close_db(open_db(fresh, false));
+    char *a = query(f->path, schema), *b = query(fresh, schema);
+    assert_string_equal(a, b);
+    free(a);
+    free(b);
+    free(fresh);
+}
+
+static const struct report_build beside = {
+    .id = "00000000000000dd", .version = "blksim test", .compiler = "cc",
+    .program = "00000000000000aa", .reference = "qemu 7.2.22",
+};
+
+static void put_diff(struct report *r, const char *case_id, enum diff_verdict v)
+{
+    struct result res;
+    fill(&res, case_id, 1, v == DIFF_DIFFERS ? VERDICT_FAIL : VERDICT_PASS);
+    result_diff_add(&res, &(struct result_diff){ .statement = 1, .line = 3, .command = "io read",
+                                                 .driver = "qcow2" });
+    result_diff_add(&res, &(struct result_diff){ .statement = 2, .line = 4, .verdict = v,
+                                                 .command = "blockdev-add",
+                                                 .detail = v ? "first\nsecond" : "" });
+    assert_int_equal(r->ops->result(r, &res, NULL), 0);
+    result_fini(&res);
+}
+
+static struct report *open_beside(const char *path)
+{
+    struct report_info info = { .units = 3 };
+    struct report *r = report_sqlite_create(path, &beside, NULL);
+    assert_non_null(r);
+    assert_int_equal(r->ops->begin(r, &info, NULL), 0);
+    return r;
+}
+
+static void comparisons_are_counted_by_the_database(void **state)
+{
+    struct fixture *f = *state;
+    struct report *r = open_beside(f->path);
+    put_diff(r, "c/same", DIFF_SAME);
+    put_diff(r, "c/differs", DIFF_DIFFERS);
+    put_diff(r, "c/skipped", DIFF_SKIPPED);
+    put_diff(r, "c/quirk", DIFF_QUIRK);
+    put_diff(r, "c/quirk", DIFF_QUIRK); /* Run again: its rows are replaced. */
+    close_db(r);
+    assert_query(f->path, "SELECT * FROM v_agreement",
+                 "qemu 7.2.22|00000000000000dd|blockdev-add|4|3|1|1|1|0 "
+                 "qemu 7.2.22|00000000000000dd|io read|4|4|4|0|0|0");
+    assert_query(f->path, "SELECT driver, statements, comparable FROM v_agreement_driver",
+                 "|4|3 qcow2|4|4");
+    assert_query(f->path, "SELECT statements, comparable, agreed, quirks, differing, aborts, "
+                          "cases, quirk_places FROM v_agreement_total", "8|7|5|1|1|0|4|1");
+    assert_query(f->path, "SELECT place, case_id, command, verdict FROM v_differences",
+                 "a.scn:4|c/differs|blockdev-add|differs");
+    assert_query(f->path, "SELECT statements, cases FROM v_incomparable", "1|1");
+}
+
+static void a_comparison_is_taken_over_with_its_rows(void **state)
+{
+    struct fixture *f = *state;
+    struct result res;
+    struct report *r = open_beside(f->path);
+    put_diff(r, "c/differs", DIFF_DIFFERS);
+    close_db(r);
+    r = open_beside(f->path);
+    assert_int_equal(restore(r, "c/differs", 42, &res), 1);
+    assert_string_equal(res.reference, "qemu 7.2.22");
+    assert_int_equal(res.diff_len, 2);
+    assert_string_equal(res.diff[0].driver, "qcow2");
+    assert_int_equal(res.diff[1].verdict, DIFF_DIFFERS);
+    assert_int_equal(res.diff[1].line, 4);
+    assert_string_equal(res.diff[1].detail, "first\nsecond");
+    result_fini(&res);
+    close_db(r);
+    r = open_db(f->path, false); /* A run without a reference is another one. */
+    assert_int_equal(restore(r, "c/differs", 42, &res), 0);
+    result_fini(&res);
+    close_db(r);
 }
 
 static void a_locked_database_is_reported(void **state)
@@ -348,6 +465,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_done_is_taken_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_outcome_of_a_key_is_flaky, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_of_others_are_left_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_older_file_is_brought_up_to_date, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(comparisons_are_counted_by_the_database, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_comparison_is_taken_over_with_its_rows, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_locked_database_is_reported, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_runs_share_a_database, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_place_that_cannot_be_written_is_reported, set_up,

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "scenarios/pattern.h"
+#include "scenarios/quirk.h"
 #include "scenarios/subst.h"
 
 #include <errno.h>
@@ -17,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define EVENT_GRACE_NS (500 * NS_PER_MS)
 
 static const char *const kind_name[EXPECT_KINDS] = {
     "ok", "error", "return", "output", "event", "no-event", "data", "node", "graph",
@@ -30,6 +33,10 @@ void expect_fail(struct run_ctx *ctx, const struct script_expect *e, const char 
     char *text = mem_vprintf(fmt, ap);
     va_end(ap);
     CHECK(e->kind < EXPECT_KINDS);
+    if (ctx->real && run_record_complaint(ctx, text)) {
+        free(text);
+        return;
+    }
     run_fail(ctx, VERDICT_FAIL, "expect", kind_name[e->kind], (struct place){ e->line, e->col },
              "%s", text);
     free(text);
@@ -138,8 +145,10 @@ static void unexpected_error(struct run_ctx *ctx, const struct script_stmt *stmt
     strbuf_printf(&text, "unexpected error: %s\nexpected: ok\n", out->text);
     put_actual(out, &text);
     put_hint(stmt, out, &text);
-    run_fail(ctx, VERDICT_FAIL, "expect", "ok", (struct place){ stmt->line, stmt->col }, "%s",
-             text.text);
+    if (!ctx->real || !run_record_complaint(ctx, text.text)) {
+        run_fail(ctx, VERDICT_FAIL, "expect", "ok", (struct place){ stmt->line, stmt->col }, "%s",
+                 text.text);
+    }
     strbuf_free(&text);
 }
 
@@ -228,6 +237,7 @@ void run_file_events(struct run_ctx *ctx)
     json_array_foreach(ctx->target->events, i, event) {
         char *text = json_dumps(event, JSON_COMPACT);
         run_log(ctx, "event", text);
+        run_record_event(ctx, event);
         free(text);
         if (ctx->events_len == ctx->events_cap) {
             ctx->events_cap = ctx->events_cap ? 2 * ctx->events_cap : 16;
@@ -358,7 +368,8 @@ static void judge_event(struct run_ctx *ctx, const struct script_expect *e, char
             return;
         }
     }
-    limit_ns += sim_now_ns(ctx->sim);
+    /* What a real program tells comes a moment later. */
+    limit_ns = run_now_ns(ctx) + (ctx->real ? MAX(limit_ns, EVENT_GRACE_NS) : limit_ns);
     for (;;) {
         run_file_events(ctx);
         size_t i = event_find(ctx, words, 0);
@@ -418,13 +429,16 @@ static void judge_one(struct run_ctx *ctx, const struct script_expect *e,
         judge_no_event(ctx, e, words);
         break;
     case EXPECT_DATA:
-        expect_data(ctx, e, words);
+        (ctx->real ? expect_real_data : expect_data)(ctx, e, words);
         break;
     case EXPECT_NODE:
-        expect_node(ctx, e, words);
+        (ctx->real ? expect_real_node : expect_node)(ctx, e, words);
         break;
     case EXPECT_GRAPH:
-        expect_graph(ctx, e, words);
+        (ctx->real ? expect_real_graph : expect_graph)(ctx, e, words);
+        break;
+    case EXPECT_ABORTS:
+        expect_fail(ctx, e, "the program lives on\nexpected: aborts %s", words[0]);
         break;
     default:
         expect_fail(ctx, e, "'%s' is not available in this version", kind_name[e->kind]);
@@ -432,22 +446,101 @@ static void judge_one(struct run_ctx *ctx, const struct script_expect *e,
     expect_words_free(words);
 }
 
-static bool expects(const struct script_stmt *stmt, enum expect_kind kind)
+/* ---- quirks ---- */
+
+static bool is_outcome(enum expect_kind kind)
 {
-    for (size_t i = 0; stmt && i < stmt->expects_len; i++) {
-        if (stmt->expects[i].kind == kind) {
+    return kind == EXPECT_OK || kind == EXPECT_ERROR || kind == EXPECT_RETURN ||
+           kind == EXPECT_OUTPUT || kind == EXPECT_ABORTS;
+}
+
+/* The statement has a quirk that this program should show. */
+static bool has_quirk(const struct run_ctx *ctx, const struct script_stmt *stmt)
+{
+    const char *version = ctx->cfg->qemu_version;
+    for (size_t i = 0; ctx->real && version && i < stmt->expects_len; i++) {
+        if (stmt->expects[i].quirk && quirk_matches(stmt->expects[i].quirk, version)) {
             return true;
         }
     }
     return false;
 }
 
-static void judge_all(struct run_ctx *ctx, const struct script_stmt *stmt,
+/* A quirk says something else: of the outcome, or of the same kind of state. */
+static bool is_replaced(const struct run_ctx *ctx, const struct script_stmt *stmt,
+                        const struct script_expect *e)
+{
+    for (size_t i = 0; i < stmt->expects_len; i++) {
+        const struct script_expect *q = &stmt->expects[i];
+        if (q->quirk && quirk_matches(q->quirk, ctx->cfg->qemu_version) &&
+            (q->kind == e->kind || (is_outcome(q->kind) && is_outcome(e->kind)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Another run does the statement too, and outcomes are compared. */
+static bool is_compared(const struct run_ctx *ctx, const struct script_stmt *stmt)
+{
+    return ctx->real && ctx->cfg->record && !script_prop_find(stmt, "real-only");
+}
+
+/* Whether this run judges the expectation.  Where outcomes are compared they need not be. */
+static bool counts(const struct run_ctx *ctx, const struct script_stmt *stmt,
+                   const struct script_expect *e, bool quirk)
+{
+    if (e->quirk) {
+        return quirk && quirk_matches(e->quirk, ctx->cfg->qemu_version);
+    }
+    if (quirk) {
+        return !is_replaced(ctx, stmt, e);
+    }
+    return !is_outcome(e->kind) || !is_compared(ctx, stmt);
+}
+
+/* ---- all of a statement ---- */
+
+static bool expects(const struct run_ctx *ctx, const struct script_stmt *stmt, bool quirk,
+                    enum expect_kind kind)
+{
+    for (size_t i = 0; stmt && i < stmt->expects_len; i++) {
+        const struct script_expect *e = &stmt->expects[i];
+        if (e->kind == kind && counts(ctx, stmt, e, quirk)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void judge_all(struct run_ctx *ctx, const struct script_stmt *stmt, bool quirk,
                       const struct outcome *out)
 {
-    for (size_t i = 0; stmt && i < stmt->expects_len && !ctx->failed; i++) {
-        judge_one(ctx, &stmt->expects[i], out);
+    for (size_t i = 0; stmt && i < stmt->expects_len && !ctx->failed && !ctx->skip_rest; i++) {
+        if (counts(ctx, stmt, &stmt->expects[i], quirk)) {
+            judge_one(ctx, &stmt->expects[i], out);
+        }
     }
+}
+
+/* The program has died: a quirk may say that it does. */
+static void judge_death(struct run_ctx *ctx, const struct script_stmt *stmt, bool quirk)
+{
+    const char *death = target_real_death(ctx->target);
+    for (size_t i = 0; quirk && i < stmt->expects_len; i++) {
+        const struct script_expect *e = &stmt->expects[i];
+        if (e->kind == EXPECT_ABORTS && counts(ctx, stmt, e, true)) {
+            char **words = expect_words(ctx, e);
+            bool holds = words && death && regex_match(words[0], death);
+            expect_words_free(words);
+            if (holds) {
+                run_record_quirk(ctx, true);
+                run_real_skip(ctx, "after-death");
+                return;
+            }
+        }
+    }
+    run_real_died(ctx, stmt);
 }
 
 void run_judge(struct run_ctx *ctx, const struct script_stmt *stmt,
@@ -457,10 +550,24 @@ void run_judge(struct run_ctx *ctx, const struct script_stmt *stmt,
     if (ctx->failed) {
         return;
     }
-    if (out->failed && !expects(stmt, EXPECT_ERROR) && !expects(more, EXPECT_ERROR)) {
-        unexpected_error(ctx, stmt, out);
+    if (out->skip) {
+        run_qsd_undone(ctx, stmt, out->skip);
         return;
     }
-    judge_all(ctx, stmt, out);
-    judge_all(ctx, more, out);
+    bool quirk = has_quirk(ctx, stmt), compared = is_compared(ctx, stmt);
+    if (out->died) {
+        judge_death(ctx, stmt, quirk);
+        return;
+    }
+    if (out->failed && !(compared && !quirk) && !expects(ctx, stmt, quirk, EXPECT_ERROR) &&
+        !expects(ctx, more, false, EXPECT_ERROR) &&
+        !(quirk && expects(ctx, stmt, true, EXPECT_OUTPUT))) {
+        unexpected_error(ctx, stmt, out);
+    } else {
+        judge_all(ctx, stmt, quirk, out);
+        judge_all(ctx, more, false, out);
+    }
+    if (quirk) {
+        run_record_quirk(ctx, true);
+    }
 }

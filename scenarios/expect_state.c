@@ -48,9 +48,8 @@ static struct node *find_node(struct run_ctx *ctx, const struct script_expect *e
 struct data_work {
     struct layer *layer;
     struct node *node;
-    struct range range;
-    struct pattern pattern;
-    uint64_t per;
+    struct data_words words;
+    uint8_t *copy_to; /* Nothing is judged: the bytes go here. */
     /* The answer. */
     struct error err;
     bool wrong;
@@ -58,11 +57,12 @@ struct data_work {
     uint8_t wrong_byte;
 };
 
-/* Checks one piece.  False: it is wrong, or cannot be read. */
+/* Checks or copies one piece.  False: it is wrong, or cannot be read. */
 static bool data_piece(struct data_work *w, struct backend *b, uint64_t at, size_t n, void *memory)
 {
     struct iovec iov;
     struct iobuf buf = iobuf_mem(&iov, memory, n);
+    const struct pattern *pattern = &w->words.pattern;
     buf.symbolic = true;
     int ret = backend_read(b, (int64_t)at, &buf, 0);
     if (ret < 0) {
@@ -70,14 +70,18 @@ static bool data_piece(struct data_work *w, struct backend *b, uint64_t at, size
                   error_strerror(-ret));
         return false;
     }
-    if (buf.fill.kind == FILL_BYTE &&
-        memchr(w->pattern.at, (int)buf.fill.tag, w->pattern.len) != NULL) {
+    if (!w->copy_to && buf.fill.kind == FILL_BYTE &&
+        memchr(pattern->at, (int)buf.fill.tag, pattern->len) != NULL) {
         return true;
     }
     if (buf.fill.kind != FILL_NONE) {
         fill_bytes(buf.fill, memory, n);
     }
-    size_t wrong = pattern_check(&w->pattern, at, w->per, memory, n);
+    if (w->copy_to) {
+        memcpy(w->copy_to + (at - w->words.range.offset), memory, n);
+        return true;
+    }
+    size_t wrong = pattern_check(pattern, at, w->words.per, memory, n);
     if (wrong < n) {
         w->wrong = true;
         w->wrong_at = at + wrong;
@@ -91,15 +95,15 @@ static void data_run(void *opaque)
     struct data_work *w = opaque;
     struct perm_pair perm = { PERM_CONSISTENT_READ, PERM_ALL };
     struct backend *b = backend_create(w->layer, NULL, perm);
-    uint64_t step = w->per > PIECE_MAX ? w->per : PIECE_MAX / w->per * w->per;
-    uint64_t end = w->range.offset + w->range.bytes;
+    uint64_t per = w->words.per, step = per > PIECE_MAX ? per : PIECE_MAX / per * per;
+    uint64_t end = w->words.range.offset + w->words.range.bytes;
     if (backend_insert(b, w->node, &w->err) < 0) {
         backend_destroy(b);
         return;
     }
-    void *memory = mem_alloc((size_t)MIN(step, w->range.bytes));
-    for (uint64_t at = w->range.offset, n; at < end; at += n) {
-        n = MIN(step - at % w->per, end - at);
+    void *memory = mem_alloc((size_t)MIN(step, w->words.range.bytes));
+    for (uint64_t at = w->words.range.offset, n; at < end; at += n) {
+        n = MIN(step - at % per, end - at);
         if (!data_piece(w, b, at, (size_t)n, memory)) {
             break;
         }
@@ -108,13 +112,13 @@ static void data_run(void *opaque)
     backend_destroy(b);
 }
 
-static int data_parse(struct data_work *w, char **words, const char **want, struct error *err)
+int expect_data_parse(char **words, struct data_words *out, struct error *err)
 {
     size_t n = 0, used = 0;
     while (words[n]) {
         n++;
     }
-    int ret = range_parse_words((const char *const *)words + 1, n - 1, &used, &w->range, err);
+    int ret = range_parse_words((const char *const *)words + 1, n - 1, &used, &out->range, err);
     if (ret < 0) {
         return ret;
     }
@@ -122,24 +126,32 @@ static int data_parse(struct data_work *w, char **words, const char **want, stru
     if (at + 1 >= n) {
         return error_set(err, -EINVAL, "usage: data NODE RANGE is|in PATTERN [per=SIZE]");
     }
-    *want = words[at + 1];
-    w->per = 1;
-    ret = pattern_parse(*want, &w->pattern, err);
+    out->want = words[at + 1];
+    out->per = 1;
+    ret = pattern_parse(out->want, &out->pattern, err);
     if (ret == 0 && words[at + 2] && strncmp(words[at + 2], "per=", 4) == 0) {
         int64_t per;
         ret = text_parse_size(words[at + 2] + 4, &per);
         if (ret < 0 || per < 1 || per > PER_MAX) {
             return error_set(err, -EINVAL, "per= is from 1 to %d", PER_MAX);
         }
-        w->per = (uint64_t)per;
+        out->per = (uint64_t)per;
     }
     return ret;
+}
+
+void expect_data_differs(struct run_ctx *ctx, const struct script_expect *e, const char *node,
+                         const struct data_words *d, uint64_t at, uint8_t byte)
+{
+    expect_fail(ctx, e,
+                "the data of '%s' differs at offset %" PRIu64 " (0x%" PRIx64 ")\n"
+                "expected: %s%s\nactual:   0x%02x", node, at, at, d->want,
+                d->per > 1 ? ", the same in all of its piece" : "", byte);
 }
 
 void expect_data(struct run_ctx *ctx, const struct script_expect *e, char **words)
 {
     struct error err = ERROR_INIT;
-    const char *want = "";
     /* On the heap: a read that never ends outlives this. */
     struct data_work *w = NEW(struct data_work);
     w->layer = target_sim_layer(ctx->target);
@@ -148,7 +160,7 @@ void expect_data(struct run_ctx *ctx, const struct script_expect *e, char **word
         free(w);
         return;
     }
-    if (data_parse(w, words, &want, &err) < 0) {
+    if (expect_data_parse(words, &w->words, &err) < 0) {
         expect_fail(ctx, e, "%s", err.text);
     } else if (target_sim_in_coroutine(ctx->target, "data expectation", data_run, w) < 0) {
         run_stuck(ctx, "the data of a node");
@@ -156,35 +168,44 @@ void expect_data(struct run_ctx *ctx, const struct script_expect *e, char **word
     } else if (w->err.code) {
         expect_fail(ctx, e, "data of '%s': %s", words[0], w->err.text);
     } else if (w->wrong) {
-        expect_fail(ctx, e,
-                    "the data of '%s' differs at offset %" PRIu64 " (0x%" PRIx64 ")\n"
-                    "expected: %s%s\nactual:   0x%02x", words[0], w->wrong_at, w->wrong_at, want,
-                    w->per > 1 ? ", the same in all of its piece" : "", w->wrong_byte);
+        expect_data_differs(ctx, e, words[0], &w->words, w->wrong_at, w->wrong_byte);
     }
     free(w);
 }
 
+int expect_read(struct run_ctx *ctx, const char *node, uint64_t offset, size_t bytes, void *buf,
+                struct error *err)
+{
+    struct layer *l = target_sim_layer(ctx->target);
+    struct data_work *w = NEW(struct data_work);
+    *w = (struct data_work){ .layer = l, .node = l ? layer_find_node(l, node) : NULL,
+                             .words = { .range = { offset, bytes }, .per = 1 }, .copy_to = buf };
+    int ret = w->node ? 0 : error_set(err, -ENODEV, "there is no node '%s'", node);
+    if (ret == 0 && target_sim_in_coroutine(ctx->target, "data", data_run, w) < 0) {
+        run_stuck(ctx, "the data of a node");
+        return -EDEADLK;
+    }
+    if (w->err.code) {
+        *err = w->err;
+        ret = w->err.code;
+    }
+    free(w);
+    return ret;
+}
+
 /* ---- node ---- */
 
-/* The entry of query-named-block-nodes, new, or NULL. */
-static json_t *query_node(struct run_ctx *ctx, const char *name)
+json_t *expect_query_node(struct run_ctx *ctx, const char *name)
 {
-    static const char request[] = "{\"execute\":\"query-named-block-nodes\"}";
-    struct target_call *call = NEW(struct target_call);
-    json_t *found = NULL, *entry;
+    json_t *list = run_query(ctx, "query-named-block-nodes"), *found = NULL, *entry;
     size_t i;
-    ctx->target->ops->qmp(ctx->target, request, sizeof(request) - 1, call);
-    if (run_until(ctx, &call->done, "query-named-block-nodes") < 0) {
-        return NULL; /* The call may still be written to. */
-    }
-    json_array_foreach(json_object_get(call->reply, "return"), i, entry) {
+    json_array_foreach(list, i, entry) {
         const char *have = json_string_value(json_object_get(entry, "node-name"));
         if (have && strcmp(have, name) == 0) {
             found = json_incref(entry);
         }
     }
-    target_call_fini(call);
-    free(call);
+    json_decref(list);
     return found;
 }
 
@@ -206,7 +227,7 @@ static void node_option(struct run_ctx *ctx, const struct script_expect *e, cons
     free(name);
 }
 
-static void node_member(struct run_ctx *ctx, const struct script_expect *e, const char *name,
+void expect_node_member(struct run_ctx *ctx, const struct script_expect *e, const char *name,
                         const json_t *entry, const char *word)
 {
     if (expect_member_matches(entry, word)) {
@@ -225,12 +246,12 @@ static void node_member(struct run_ctx *ctx, const struct script_expect *e, cons
 void expect_node(struct run_ctx *ctx, const struct script_expect *e, char **words)
 {
     struct node *n = find_node(ctx, e, words[0]);
-    json_t *entry = n ? query_node(ctx, words[0]) : NULL;
+    json_t *entry = n ? expect_query_node(ctx, words[0]) : NULL;
     for (size_t i = 1; n && words[i] && !ctx->failed; i++) {
         if (strncmp(words[i], "opt.", 4) == 0) {
             node_option(ctx, e, n, words[i]);
         } else if (entry) {
-            node_member(ctx, e, words[0], entry, words[i]);
+            expect_node_member(ctx, e, words[0], entry, words[i]);
         } else {
             expect_fail(ctx, e, "query-named-block-nodes does not list '%s'", words[0]);
         }

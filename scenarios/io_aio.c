@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* aio_read, aio_write, aio_flush: requests in coroutines of their own.
- *
- * A request belongs to its session until it ends.  Its output goes to the statement that started
- * it as long as that is open, else to an aio_flush that waits for it, else to the log. */
-#include "scenarios/io_private.h"
+/* aio_read, aio_write, aio_flush: words, transfer, output.  What is in flight is the medium's. */
+#include "scenarios/io_cmd.h"
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -12,30 +9,20 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-static struct target_call *output_of(const struct ioc_aio *a)
+int io_aio_transfer(struct io_aio *a, struct io_medium *m, struct iobuf *buf)
 {
-    if (a->call) {
-        return a->call;
+    CHECK(a->bytes >= 0);
+    if (a->zero) {
+        return m->ops->write_zeroes(m, a->offset, a->bytes, a->flags);
     }
-    for (const struct ioc_flusher *f = a->sh->flushers; f; f = f->next) {
-        if (f->session == a->session) {
-            return f->call;
-        }
-    }
-    return NULL;
+    *buf = a->is_read ? iobuf_iov(a->iov, a->iov_count, (size_t)a->bytes)
+                      : ioc_write_buf(a->iov, a->iov_count, a->bytes, a->pattern);
+    return a->is_read ? m->ops->read(m, a->offset, buf, 0)
+                      : m->ops->write(m, a->offset, buf, a->flags);
 }
 
-void ioc_aio_forget(struct io_shell *sh, const struct target_call *call)
-{
-    for (struct ioc_aio *a = sh->aio; a; a = a->next) {
-        if (a->call == call) {
-            a->call = NULL;
-        }
-    }
-}
-
-static void put_result(const struct ioc_aio *a, const struct iobuf *buf, int ret,
-                       struct strbuf *out)
+void io_aio_result(const struct io_aio *a, const struct iobuf *buf, int ret, int64_t now_ns,
+                   struct strbuf *out)
 {
     if (ret < 0) {
         strbuf_printf(out, "%s failed: %s\n", a->is_read ? "readv" : "aio_write",
@@ -52,100 +39,18 @@ static void put_result(const struct ioc_aio *a, const struct iobuf *buf, int ret
     if (a->dump) {
         ioc_format_dump(out, a->offset, buf);
     }
-    ioc_format_report(out, a->is_read ? "read" : "wrote",
-                     sim_now_ns(a->sh->cfg.sim) - a->start_ns, a->offset, a->bytes, a->machine);
+    ioc_format_report(out, a->is_read ? "read" : "wrote", now_ns - a->start_ns, a->offset, a->bytes,
+                      a->machine);
 }
 
-static void say(const struct ioc_aio *a, const struct strbuf *text)
+void io_aio_free(struct io_aio *a)
 {
-    struct target_call *call = output_of(a);
-    if (text->len == 0) {
-        return;
-    }
-    if (call) {
-        strbuf_add(&call->output, text->text, text->len);
-    } else if (a->sh->cfg.late) {
-        a->sh->cfg.late(a->sh->cfg.opaque, a->session->node, text->text);
-    }
-}
-
-/* Takes the request out of the shell, and wakes who waits for it. */
-static void finish(struct ioc_aio *a)
-{
-    struct io_shell *sh = a->sh;
-    struct ioc_aio **p = &sh->aio;
-    while (*p != a) {
-        p = &(*p)->next;
-    }
-    *p = a->next;
-    for (struct ioc_flusher *f = sh->flushers; f; f = f->next) {
-        if (f->session == a->session) {
-            co_queue_wake_all(&f->wake);
-        }
-    }
-    sh->commands++; /* The end of a session may close nodes, which takes its time. */
-    ioc_session_unref(sh, a->session);
-    sh->commands--;
     free(a->memory);
     free(a->iov);
     free(a);
 }
 
-static int aio_transfer(struct ioc_aio *a, struct iobuf *buf)
-{
-    struct guest *g = a->sh->cfg.guest;
-    const struct guest_port *p = &a->session->port;
-    if (a->zero) {
-        return guest_write_zeroes(g, p, a->offset, a->bytes, a->flags);
-    }
-    *buf = a->is_read ? iobuf_iov(a->iov, a->iov_count, (size_t)a->bytes)
-                      : ioc_write_buf(a->iov, a->iov_count, a->bytes, a->pattern);
-    return a->is_read ? guest_read(g, p, a->offset, buf, 0)
-                      : guest_write(g, p, a->offset, buf, a->flags);
-}
-
-/* Of qemu-io's commands these alone count; a frontend counts by itself. */
-static int aio_counted(struct ioc_aio *a, struct iobuf *buf)
-{
-    struct sim *s = a->sh->cfg.sim;
-    if (a->session->port.device) {
-        return aio_transfer(a, buf);
-    }
-    struct acct *acct = backend_acct_edit(a->session->port.backend);
-    struct acct_cookie c = acct_start(a->is_read ? ACCT_READ : ACCT_WRITE, a->bytes,
-                                      sim_now_ns(s));
-    int ret = aio_transfer(a, buf);
-    (ret == 0 ? acct_done : acct_failed)(acct, &c, sim_now_ns(s));
-    return ret;
-}
-
-static void aio_run(void *opaque)
-{
-    struct ioc_aio *a = opaque;
-    struct iobuf buf = { 0 };
-    struct strbuf text = { 0 };
-    int ret = aio_counted(a, &buf);
-    put_result(a, &buf, ret, &text);
-    say(a, &text);
-    strbuf_free(&text);
-    finish(a);
-}
-
-static void submit(struct ioc_ctx *c, struct ioc_aio *a)
-{
-    struct ioc_aio **p = &c->sh->aio;
-    while (*p) {
-        p = &(*p)->next;
-    }
-    *p = a;
-    a->sh = c->sh;
-    a->session = ioc_session_ref(c->session);
-    a->call = c->call;
-    a->start_ns = sim_now_ns(c->sh->cfg.sim);
-    co_create(c->sh->cfg.sim, a->is_read ? "io aio_read" : "io aio_write", 0, aio_run, a);
-}
-
-static int aio_option(struct ioc_ctx *c, int letter, const char *value, struct ioc_aio *a)
+static int aio_option(struct ioc_ctx *c, int letter, const char *value, struct io_aio *a)
 {
     switch (letter) {
     case 'C':
@@ -177,7 +82,7 @@ static int aio_option(struct ioc_ctx *c, int letter, const char *value, struct i
 }
 
 /* Offset and lengths.  Zeroes need no memory and may be longer. */
-static int aio_range(struct ioc_ctx *c, struct ioc_getopt *g, struct ioc_aio *a)
+static int aio_range(struct ioc_ctx *c, struct ioc_getopt *g, struct io_aio *a)
 {
     if (g->args_len < 2) {
         return ioc_usage(c);
@@ -209,10 +114,10 @@ static int aio_range(struct ioc_ctx *c, struct ioc_getopt *g, struct ioc_aio *a)
 
 static int aio_command(struct ioc_ctx *c, int argc, char **argv, bool is_read, const char *spec)
 {
-    struct ioc_aio *a = NEW(struct ioc_aio);
+    struct io_aio *a = NEW(struct io_aio);
     struct ioc_getopt g;
     int letter, ret = 0;
-    *a = (struct ioc_aio){ .is_read = is_read, .pattern = IO_DEFAULT_PATTERN };
+    *a = (struct io_aio){ .is_read = is_read, .pattern = IO_DEFAULT_PATTERN };
     ioc_getopt_init(&g, argc, argv);
     while (ret == 0 && (letter = ioc_getopt_next(c, &g, spec)) != 0) {
         ret = aio_option(c, letter, g.value, a);
@@ -222,12 +127,11 @@ static int aio_command(struct ioc_ctx *c, int argc, char **argv, bool is_read, c
     }
     ioc_getopt_fini(&g);
     if (ret < 0) {
-        free(a->memory);
-        free(a->iov);
-        free(a);
+        io_aio_free(a);
         return ret;
     }
-    submit(c, a);
+    a->start_ns = ioc_now_ns(c);
+    c->medium->ops->submit(c->medium, c->call, a);
     return 0;
 }
 
@@ -241,30 +145,9 @@ int ioc_cmd_aio_write(struct ioc_ctx *c, int argc, char **argv)
     return aio_command(c, argc, argv, false, "CfiP:quz");
 }
 
-static bool session_busy(const struct io_shell *sh, const struct ioc_session *s)
-{
-    for (const struct ioc_aio *a = sh->aio; a; a = a->next) {
-        if (a->session == s) {
-            return true;
-        }
-    }
-    return false;
-}
-
 int ioc_cmd_aio_flush(struct ioc_ctx *c, int argc, char **argv)
 {
-    struct io_shell *sh = c->sh;
-    struct ioc_flusher f = { .session = c->session, .call = c->call,
-                            .wake = { .what = "aio requests" }, .next = sh->flushers };
     CHECK(argc == 1 && argv != NULL);
-    sh->flushers = &f;
-    while (session_busy(sh, c->session)) {
-        co_queue_wait(sh->cfg.sim, &f.wake);
-    }
-    struct ioc_flusher **p = &sh->flushers;
-    while (*p != &f) {
-        p = &(*p)->next;
-    }
-    *p = f.next;
+    c->medium->ops->aio_flush(c->medium, c->call);
     return 0;
 }

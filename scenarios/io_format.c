@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What qemu-io prints: sizes, statistics, dumps.  Integers only, so that the text is the same on
  * every machine. */
-#include "scenarios/io_private.h"
+#include "scenarios/io_cmd.h"
 
 #include "base/check.h"
 #include "sim/iobuf.h"

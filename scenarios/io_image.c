@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands on the image as a whole: flush, discard, truncate, length, map, alloc, info, sleep. */
-#include "scenarios/io_private.h"
+#include "scenarios/io_cmd.h"
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -15,8 +15,8 @@
 int ioc_cmd_flush(struct ioc_ctx *c, int argc, char **argv)
 {
     CHECK(argc == 1 && argv != NULL);
-    ioc_take_perm(c->session, PERM_WRITE, NULL);
-    return guest_flush(c->sh->cfg.guest, &c->session->port);
+    c->medium->ops->take_perm(c->medium, PERM_WRITE, NULL);
+    return c->medium->ops->flush(c->medium);
 }
 
 static int discard_run(struct ioc_ctx *c, struct ioc_getopt *g, bool machine, bool quiet)
@@ -26,13 +26,13 @@ static int discard_run(struct ioc_ctx *c, struct ioc_getopt *g, bool machine, bo
     if (ret < 0) {
         return ret;
     }
-    int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
-    ret = guest_discard(c->sh->cfg.guest, &c->session->port, offset, bytes);
+    int64_t start_ns = ioc_now_ns(c);
+    ret = c->medium->ops->discard(c->medium, offset, bytes);
     if (ret < 0) {
         return ioc_fail(c, ret, "discard failed: %s", error_strerror(-ret));
     }
     if (!quiet) {
-        ioc_format_report(&c->call->output, "discard", sim_now_ns(c->sh->cfg.sim) - start_ns,
+        ioc_format_report(&c->call->output, "discard", ioc_now_ns(c) - start_ns,
                          offset, bytes, machine);
     }
     return 0;
@@ -89,13 +89,13 @@ int ioc_cmd_truncate(struct ioc_ctx *c, int argc, char **argv)
     if (ret < 0) {
         return ret;
     }
-    ret = guest_truncate(c->sh->cfg.guest, &c->session->port, length, 0, prealloc, &err);
+    ret = c->medium->ops->truncate(c->medium, length, prealloc, &err);
     return ret < 0 ? ioc_fail(c, ret, "%s", err.text) : 0;
 }
 
 int ioc_cmd_length(struct ioc_ctx *c, int argc, char **argv)
 {
-    int64_t length = backend_length(c->session->port.backend);
+    int64_t length = c->medium->ops->length(c->medium);
     CHECK(argc == 1 && argv != NULL);
     if (length < 0) {
         return ioc_fail(c, (int)length, "getlength: %s", error_strerror((int)-length));
@@ -107,7 +107,7 @@ int ioc_cmd_length(struct ioc_ctx *c, int argc, char **argv)
 
 int ioc_cmd_map(struct ioc_ctx *c, int argc, char **argv)
 {
-    int64_t length = backend_length(c->session->port.backend);
+    int64_t length = c->medium->ops->length(c->medium);
     CHECK(argc == 1 && argv != NULL);
     if (length < 0) {
         return ioc_fail(c, (int)length, "Failed to query image length: %s",
@@ -119,7 +119,7 @@ int ioc_cmd_map(struct ioc_ctx *c, int argc, char **argv)
         int allocated = 2; /* The end: unlike everything. */
         n = 1;
         if (at < length) {
-            allocated = backend_is_allocated(c->session->port.backend, at, length - at, &n);
+            allocated = c->medium->ops->is_allocated(c->medium, at, length - at, &n);
         }
         if (allocated < 0) {
             return ioc_fail(c, allocated, "Failed to get allocation status: %s",
@@ -146,7 +146,7 @@ int ioc_cmd_map(struct ioc_ctx *c, int argc, char **argv)
 
 int ioc_cmd_alloc(struct ioc_ctx *c, int argc, char **argv)
 {
-    int64_t start, count = 512, length = backend_length(c->session->port.backend);
+    int64_t start, count = 512, length = c->medium->ops->length(c->medium);
     int ret = ioc_parse_size(c, argv[1], &start);
     if (ret == 0 && argc == 3) {
         ret = ioc_parse_size(c, argv[2], &count);
@@ -160,7 +160,7 @@ int ioc_cmd_alloc(struct ioc_ctx *c, int argc, char **argv)
     count = start > length ? 0 : MIN(count, length - start);
     int64_t sum = 0, n;
     for (int64_t at = start; at < start + count; at += n) {
-        int allocated = backend_is_allocated(c->session->port.backend, at, start + count - at, &n);
+        int allocated = c->medium->ops->is_allocated(c->medium, at, start + count - at, &n);
         if (allocated < 0) {
             return ioc_fail(c, allocated, "is_allocated failed: %s", error_strerror(-allocated));
         }
@@ -177,28 +177,28 @@ int ioc_cmd_alloc(struct ioc_ctx *c, int argc, char **argv)
 
 int ioc_cmd_info(struct ioc_ctx *c, int argc, char **argv)
 {
-    const struct node *n = backend_node(c->session->port.backend);
-    struct node_view v;
-    int64_t cluster_size;
+    struct io_info info = { 0 };
     CHECK(argc == 1 && argv != NULL);
-    inspect_view(n, &v);
-    ioc_print(c, "format name: %s\n", v.driver);
-    if (!v.is_format) { /* What is no format has a protocol name, the same. */
-        ioc_print(c, "format name: %s\n", v.driver);
+    if (!c->medium->ops->info) {
+        return ioc_impossible(c, "it");
     }
-    if (!inspect_info(n, &cluster_size)) {
+    c->medium->ops->info(c->medium, &info);
+    ioc_print(c, "format name: %s\n", info.driver);
+    if (!info.is_format) { /* What is no format has a protocol name, the same. */
+        ioc_print(c, "format name: %s\n", info.driver);
+    }
+    if (!info.has_clusters) {
         return -ENOTSUP;
     }
     ioc_print(c, "cluster size: ");
-    ioc_format_size(&c->call->output, cluster_size);
+    ioc_format_size(&c->call->output, info.cluster_size);
     ioc_print(c, "\nvm state offset: ");
-    ioc_format_size(&c->call->output, inspect_vm_state(n));
+    ioc_format_size(&c->call->output, info.vm_state);
     ioc_print(c, "\n");
-    char *specific = inspect_specific(n);
-    if (specific) {
-        ioc_print(c, "Format specific information:\n%s", specific);
+    if (info.specific) {
+        ioc_print(c, "Format specific information:\n%s", info.specific);
     }
-    free(specific);
+    free(info.specific);
     return 0;
 }
 
@@ -211,6 +211,6 @@ int ioc_cmd_sleep(struct ioc_ctx *c, int argc, char **argv)
     if (errno || end == argv[1] || *end || ms < 0 || ms > INT64_MAX / 4 / NS_PER_MS) {
         return ioc_fail(c, -EINVAL, "%s is not a valid number", argv[1]);
     }
-    co_sleep(c->sh->cfg.sim, ms * NS_PER_MS);
+    c->medium->ops->sleep(c->medium, ms * NS_PER_MS);
     return 0;
 }

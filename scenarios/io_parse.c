@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Options and numbers of qemu-io's commands, with the messages of the C library's getopt. */
-#include "scenarios/io_private.h"
+#include "scenarios/io_cmd.h"
 
 #include "base/mem.h"
 

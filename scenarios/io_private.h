@@ -1,13 +1,16 @@
-/* Inside of the `io` verb. */
+/* Inside of the `io` verb on the simulated layer. */
 #ifndef SCENARIOS_IO_PRIVATE_H
 #define SCENARIOS_IO_PRIVATE_H
 
 #include "scenarios/io.h"
+#include "scenarios/io_cmd.h"
 #include "sim/sim.h"
 #include "sim/sync.h"
 
 /* Uses of one node, frontend or block device, while refs > 0. */
 struct ioc_session {
+    struct io_medium base;
+    struct io_shell *sh;
     char *node; /* As it was named. */
     struct guest_port port;
     bool owned; /* The backend is the session's own, on a node. */
@@ -15,19 +18,13 @@ struct ioc_session {
     struct ioc_session *next;
 };
 
-/* A request of aio_read or aio_write. */
-struct ioc_aio {
+/* A request of aio_read or aio_write in flight. */
+struct ioc_flight {
     struct io_shell *sh;
     struct ioc_session *session;
     struct target_call *call; /* NULL once its statement is over. */
-    bool is_read, zero, quiet, machine, dump, check;
-    int pattern;
-    uint32_t flags;
-    int64_t offset, bytes, start_ns;
-    struct iovec *iov;
-    int iov_count;
-    char *memory;
-    struct ioc_aio *next;
+    struct io_aio *aio;
+    struct ioc_flight *next;
 };
 
 /* A breakpoint that the script has set. */
@@ -57,102 +54,32 @@ struct io_shell {
     struct io_shell_config cfg;
     struct layer *layer; /* Of the last command. */
     struct ioc_session *sessions;
-    struct ioc_aio *aio;
+    struct ioc_flight *flights;
     struct ioc_tag *tags;
     struct ioc_waiter *waiters;
     struct ioc_flusher *flushers;
     size_t commands;
 };
 
-struct ioc_cmd;
-
-/* One command at work. */
-struct ioc_ctx {
-    struct io_shell *sh;
-    struct layer *layer;
-    struct ioc_session *session;
-    struct target_call *call;
-    struct strbuf *monitor; /* Of the human monitor; NULL: a statement. */
-    const struct ioc_cmd *cmd;
-    const char *name; /* As typed: "r" or "read". */
-};
-
-typedef int ioc_fn(struct ioc_ctx *c, int argc, char **argv);
-
-struct ioc_cmd {
-    const char *name, *alias; /* alias: NULL for none. */
-    ioc_fn *fn;
-    int args_min, args_max; /* -1: no limit. */
-    uint32_t perm;          /* Taken for the command. */
-    const char *args, *help;
-};
-
-extern const struct ioc_cmd ioc_cmds[]; /* Ends with a NULL name. */
-
 /* io.c */
 /* Adds perm to what the session's backend uses; a guest has what its frontend has, but for
  * resizing. Errors: a conflict; nothing changed. */
 int ioc_take_perm(struct ioc_session *s, uint32_t perm, struct error *err);
-void ioc_print(struct ioc_ctx *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* A line that tells why the command failed.  Returns code. */
-int ioc_fail(struct ioc_ctx *c, int code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-int ioc_usage(struct ioc_ctx *c); /* Prints the command's line; returns -EINVAL. */
 struct ioc_session *ioc_session_ref(struct ioc_session *s);
 void ioc_session_unref(struct io_shell *sh, struct ioc_session *s); /* [io] */
 
-/* io_parse.c: getopt's way of reading options, and numbers. */
-struct ioc_getopt {
-    int argc, next, args_len;
-    char **argv;
-    const char *cluster; /* Rest of "-qv" */
-    const char *value;   /* Of the option just given. */
-    char **args;         /* Words that are no options; freed by ioc_getopt_fini. */
-};
+/* io_sim.c */
+extern const struct io_medium_ops ioc_session_ops;
+struct ioc_session *ioc_session_of(struct io_medium *m); /* Checked: it is one. */
 
-void ioc_getopt_init(struct ioc_getopt *g, int argc, char **argv);
-/* The next letter, 0 at the end, '?' after an error that was printed.  spec: "CqP:". */
-int ioc_getopt_next(struct ioc_ctx *c, struct ioc_getopt *g, const char *spec);
-void ioc_getopt_fini(struct ioc_getopt *g);
-int ioc_parse_size(struct ioc_ctx *c, const char *text, int64_t *out);
-/* The two arguments OFFSET and LENGTH, and no others. */
-int ioc_parse_range(struct ioc_ctx *c, const struct ioc_getopt *g, int64_t *offset,
-                    int64_t *bytes);
-int ioc_parse_pattern(struct ioc_ctx *c, const char *text, int *out);
-
-/* io_format.c */
-/* "64 KiB", "1.500 MiB", "17 bytes". */
-void ioc_format_size(struct strbuf *out, int64_t bytes);
-/* "read 512/512 bytes at offset 0\n512 bytes, 1 ops; ..." */
-void ioc_format_report(struct strbuf *out, const char *word, int64_t ns, int64_t offset,
-                      int64_t bytes, bool machine);
-/* One request that took ns, as "512 bytes, 1 ops; 00.00 sec (...)". */
-void ioc_format_dump(struct strbuf *out, int64_t offset, const struct iobuf *buf);
-
-/* The commands. */
-ioc_fn ioc_cmd_read, ioc_cmd_write, ioc_cmd_readv, ioc_cmd_writev;             /* io_rw.c */
-ioc_fn ioc_cmd_aio_read, ioc_cmd_aio_write, ioc_cmd_aio_flush;                /* io_aio.c */
-ioc_fn ioc_cmd_flush, ioc_cmd_discard, ioc_cmd_truncate, ioc_cmd_length;       /* io_image.c */
-ioc_fn ioc_cmd_map, ioc_cmd_alloc, ioc_cmd_info, ioc_cmd_sleep;                /* io_image.c */
-ioc_fn ioc_cmd_break, ioc_cmd_remove_break, ioc_cmd_resume, ioc_cmd_wait_break; /* io_break.c */
-ioc_fn ioc_cmd_help;                                                        /* io.c */
-
-/* io_rw.c */
-enum { IO_DEFAULT_PATTERN = 0xcd, IO_CLEAN = 0xab, IO_DUMP_MAX = 1 << 20,
-       IO_PIECES_MAX = 64 << 20 };
-/* The vector of pieces of these lengths, and memory for them in one block; both are the caller's.
- * Errors: printed. */
-int ioc_vector(struct ioc_ctx *c, char **args, int n, struct iovec **iov, char **memory,
-              int64_t *bytes);
-/* Gives memory that is read into qemu-io's colour, which shows where nothing is transferred.  Not
- * for a request beyond the end, which shows nothing. */
-void ioc_paint(struct ioc_ctx *c, void *memory, int64_t offset, int64_t bytes);
-/* What a vectored write of one byte value sends: the pieces, or a fill when they are many bytes. */
-struct iobuf ioc_write_buf(struct iovec *iov, int iov_count, int64_t bytes, int pattern);
-/* True when n bytes of buf from `at` are all of the pattern. */
-bool ioc_matches(const struct iobuf *buf, int64_t at, int64_t n, int pattern);
-
-/* io_aio.c: output of the session goes where? */
+/* io_flight.c */
+void ioc_submit(struct io_medium *m, struct target_call *call, struct io_aio *a);
+void ioc_aio_flush(struct io_medium *m, struct target_call *call);
+/* Output of the call's requests goes elsewhere from now on. */
 void ioc_aio_forget(struct io_shell *sh, const struct target_call *call);
+
+/* io_hold.c */
+bool ioc_wait_break(struct io_medium *m, const char *tag);
+void ioc_set_break(struct io_medium *m, const char *tag);
 
 #endif

@@ -3,7 +3,7 @@
  *
  * read and write carry their data as fills where they can, so that a gigabyte of one pattern costs
  * nothing; readv and writev really use a vector of that many pieces. */
-#include "scenarios/io_private.h"
+#include "scenarios/io_cmd.h"
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -26,7 +26,7 @@ bool ioc_matches(const struct iobuf *buf, int64_t at, int64_t n, int pattern)
 
 void ioc_paint(struct ioc_ctx *c, void *memory, int64_t offset, int64_t bytes)
 {
-    int64_t length = backend_length(c->session->port.backend);
+    int64_t length = c->medium->ops->length(c->medium);
     if (length >= offset && bytes <= length - offset) {
         memset(memory, IO_CLEAN, (size_t)bytes);
     }
@@ -135,12 +135,12 @@ static int read_run(struct ioc_ctx *c, const struct read_opts *o, int64_t offset
     ioc_paint(c, memory, offset, bytes);
     struct iobuf buf = iobuf_mem(&iov, memory, (size_t)bytes);
     buf.symbolic = true;
-    int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
-    ret = guest_read(c->sh->cfg.guest, &c->session->port, offset, &buf, 0);
+    int64_t start_ns = ioc_now_ns(c);
+    ret = c->medium->ops->read(c->medium, offset, &buf, 0);
     if (ret < 0) {
         ioc_fail(c, ret, "read failed: %s", error_strerror(-ret));
     } else {
-        ret = read_finish(c, o, offset, &buf, sim_now_ns(c->sh->cfg.sim) - start_ns);
+        ret = read_finish(c, o, offset, &buf, ioc_now_ns(c) - start_ns);
     }
     free(memory);
     return ret;
@@ -258,13 +258,13 @@ static int readv_parsed(struct ioc_ctx *c, struct ioc_getopt *g, struct read_opt
     if (ret == 0) {
         ioc_paint(c, memory, offset, bytes);
         struct iobuf buf = iobuf_iov(iov, g->args_len - 1, (size_t)bytes);
-        int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
-        ret = guest_read(c->sh->cfg.guest, &c->session->port, offset, &buf, 0);
+        int64_t start_ns = ioc_now_ns(c);
+        ret = c->medium->ops->read(c->medium, offset, &buf, 0);
         o->count = bytes;
         if (ret < 0) {
             ioc_fail(c, ret, "readv failed: %s", error_strerror(-ret));
         } else {
-            ret = read_finish(c, o, offset, &buf, sim_now_ns(c->sh->cfg.sim) - start_ns);
+            ret = read_finish(c, o, offset, &buf, ioc_now_ns(c) - start_ns);
         }
     }
     free(memory);
@@ -367,8 +367,8 @@ static int write_check(struct ioc_ctx *c, const struct write_opts *o)
 /* Fills memory with the contents of a file, repeated. */
 static int source_read(struct ioc_ctx *c, const char *name, char *memory, size_t bytes)
 {
-    const char *dir = c->sh->cfg.dir;
-    char *path = name[0] == '/' || !dir ? mem_strdup(name) : mem_printf("%s/%s", dir, name);
+    char *path = name[0] == '/' || !c->dir ? mem_strdup(name)
+                                          : mem_printf("%s/%s", c->dir, name);
     FILE *f = fopen(path, "rbe");
     int ret = 0;
     free(path);
@@ -394,7 +394,7 @@ static int write_data(struct ioc_ctx *c, const struct write_opts *o, int64_t off
     struct iobuf buf = iobuf_fill(fill_byte((uint8_t)o->pattern), (size_t)bytes);
     uint32_t flags = (o->fua ? IO_FUA : 0u) | (o->compressed ? IO_COMPRESSED : 0u);
     if (!o->source) {
-        return guest_write(c->sh->cfg.guest, &c->session->port, offset, &buf, flags);
+        return c->medium->ops->write(c->medium, offset, &buf, flags);
     }
     if (bytes > SOURCE_MAX) {
         return ioc_fail(c, -EINVAL, "-s writes at most %d bytes here", SOURCE_MAX);
@@ -403,7 +403,7 @@ static int write_data(struct ioc_ctx *c, const struct write_opts *o, int64_t off
     int ret = source_read(c, o->source, memory, (size_t)bytes);
     if (ret == 0) {
         buf = iobuf_mem(&iov, memory, (size_t)bytes);
-        ret = guest_write(c->sh->cfg.guest, &c->session->port, offset, &buf, flags);
+        ret = c->medium->ops->write(c->medium, offset, &buf, flags);
     }
     free(memory);
     return ret;
@@ -413,13 +413,12 @@ static int write_run(struct ioc_ctx *c, const struct write_opts *o, int64_t offs
 {
     uint32_t zero_flags = (o->fua ? IO_FUA : 0u) | (o->unmap ? IO_MAY_UNMAP : 0u) |
                           (o->no_fallback ? IO_NO_FALLBACK : 0u);
-    int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
+    int64_t start_ns = ioc_now_ns(c);
     int ret;
     if (o->vmstate) {
         ret = -ENOTSUP;
     } else if (o->zero) {
-        ret = guest_write_zeroes(c->sh->cfg.guest, &c->session->port, offset, bytes,
-                                 zero_flags);
+        ret = c->medium->ops->write_zeroes(c->medium, offset, bytes, zero_flags);
     } else {
         ret = write_data(c, o, offset, bytes);
     }
@@ -428,7 +427,7 @@ static int write_run(struct ioc_ctx *c, const struct write_opts *o, int64_t offs
                                  : ioc_fail(c, ret, "write failed: %s", error_strerror(-ret));
     }
     if (!o->quiet) {
-        ioc_format_report(&c->call->output, "wrote", sim_now_ns(c->sh->cfg.sim) - start_ns, offset,
+        ioc_format_report(&c->call->output, "wrote", ioc_now_ns(c) - start_ns, offset,
                          bytes, o->machine);
     }
     return 0;
@@ -487,12 +486,12 @@ static int writev_parsed(struct ioc_ctx *c, struct ioc_getopt *g, const struct w
         return ret;
     }
     struct iobuf buf = ioc_write_buf(iov, g->args_len - 1, bytes, o->pattern);
-    int64_t start_ns = sim_now_ns(c->sh->cfg.sim);
-    ret = guest_write(c->sh->cfg.guest, &c->session->port, offset, &buf, o->fua ? IO_FUA : 0);
+    int64_t start_ns = ioc_now_ns(c);
+    ret = c->medium->ops->write(c->medium, offset, &buf, o->fua ? IO_FUA : 0);
     if (ret < 0) {
         ioc_fail(c, ret, "writev failed: %s", error_strerror(-ret));
     } else if (!o->quiet) {
-        ioc_format_report(&c->call->output, "wrote", sim_now_ns(c->sh->cfg.sim) - start_ns, offset,
+        ioc_format_report(&c->call->output, "wrote", ioc_now_ns(c) - start_ns, offset,
                          bytes, o->machine);
     }
     free(memory);

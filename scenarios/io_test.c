@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "scenarios/io_private.h"
+#include "scenarios/io_cmd.h"
 
 #include <errno.h>
 #include <stdlib.h>

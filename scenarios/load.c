@@ -5,10 +5,9 @@
  *                 -> all of them meet -> read back what is known (verify=on, no failure, no stop)
  *                 -> the last one sets done
  *
- * Request i is a pure function of the arguments and i: operation, place and length come from hashes
- * of (seed, i), written data is the stream that (seed, tag, i) names, and a sequential load goes on
- * where request i - 1 ended.  Nothing that happens changes the list: requests that overlap in
- * flight are issued all the same (load_verify.c says what is then checked).
+ * The list of requests is load_plan.c's.  Requests that overlap in flight are issued all the same
+ * (load_record.c says what is then checked), but for LOAD_BYTES, where a request waits for those
+ * before it in the list.
  *
  * Errors.  fail: the first failed request ends the load and is its result.  stop: it ends the load,
  * which has done well all the same.  ignore: the load goes on.  Other data than expected is a
@@ -29,82 +28,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-__extension__ typedef unsigned __int128 wide;
-
-/* --- The list of requests --- */
-
-static uint64_t mix64(uint64_t x)
-{
-    x ^= x >> 30;
-    x *= UINT64_C(0xbf58476d1ce4e5b9);
-    x ^= x >> 27;
-    x *= UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-uint64_t load_hash(uint64_t key, uint64_t i)
-{
-    return mix64(key + (i + 1) * UINT64_C(0x9e3779b97f4a7c15));
-}
-
-/* h scaled to [0, n). */
-static uint64_t scale(uint64_t h, uint64_t n)
-{
-    return (uint64_t)(((wide)h * n) >> 64);
-}
-
-static uint64_t key_of_text(uint64_t seed, const char *text)
-{
-    uint64_t h = mix64(seed + 1);
-    for (; *text; text++) {
-        h = mix64(h ^ (uint8_t)*text);
-    }
-    return h;
-}
-
-/* Chooses the place of a request in the region; r->bytes is set. */
-static void place(struct load *l, struct load_req *r, uint64_t h)
-{
-    const struct load_args *a = &l->args;
-    int64_t at;
-    if (!a->random) {
-        at = l->cursor + r->bytes > a->length ? 0 : l->cursor;
-        l->cursor = at + r->bytes;
-        r->unit = (uint64_t)(at / l->unit_bytes);
-    } else if (a->bs_min == a->bs_max) {
-        r->unit = scale(h, l->slots);
-        at = (int64_t)r->unit * l->unit_bytes;
-    } else {
-        r->unit = scale(h, (uint64_t)((a->length - r->bytes) / LOAD_STEP) + 1);
-        at = (int64_t)r->unit * LOAD_STEP;
-    }
-    r->offset = a->offset + at;
-}
-
 /* The next request of the list.  False: no more are to be started. */
 static bool take(struct load *l, struct load_req *r)
 {
-    const struct load_args *a = &l->args;
-    if (l->stop || (a->count ? l->next == a->count : sim_now_ns(l->sim) >= l->deadline_ns)) {
+    if (l->stop || (!l->plan.args.count && sim_now_ns(l->sim) >= l->deadline_ns)) {
         return false;
     }
-    r->index = l->next++;
-    uint64_t h = load_hash(a->seed, r->index);
-    r->read = a->reads && (!a->writes || scale(mix64(h + 1), 100) < a->mix);
-    r->bytes = a->bs_min;
-    r->units = 1;
-    if (a->bs_min != a->bs_max) {
-        uint64_t steps = (uint64_t)(a->bs_max - a->bs_min) / LOAD_STEP + 1;
-        r->bytes += (int64_t)scale(mix64(h + 2), steps) * LOAD_STEP;
-        r->units = (uint64_t)r->bytes / LOAD_STEP;
-    }
-    place(l, r, h);
-    r->flush = false;
-    if (!r->read) {
-        l->writes++;
-        r->flush = a->flush && l->writes % a->flush == 0;
-    }
-    return true;
+    return load_plan_next(&l->plan, r);
 }
 
 /* --- Results --- */
@@ -121,11 +51,11 @@ void load_fail(struct load *l, const struct error *err)
 static void request_failed(struct load *l, const char *what, int64_t offset, int ret)
 {
     l->stats.failed++;
-    if (l->args.errors == LOAD_IGNORE) {
+    if (l->plan.args.errors == LOAD_IGNORE) {
         return;
     }
     l->stop = true;
-    if (l->args.errors == LOAD_FAIL) {
+    if (l->plan.args.errors == LOAD_FAIL) {
         struct error err = ERROR_INIT;
         if (offset < 0) {
             error_set_errno(&err, ret, "%s failed", what);
@@ -152,23 +82,23 @@ static int do_read(struct load_worker *w, const struct load_req *r)
     CHECK((size_t)r->bytes <= w->mem_bytes);
     struct iobuf buf = iobuf_mem(&iov, w->mem, (size_t)r->bytes);
     buf.symbolic = true;
-    uint64_t began = load_record_read_begin(l);
+    uint64_t began = load_record_read_begin(&l->record);
     int ret = guest_read(l->guest, &l->port, r->offset, &buf, 0);
-    if (ret >= 0 && l->args.verify) {
-        load_record_check(l, r, began, &buf, w->mem);
+    if (ret >= 0 && l->plan.args.verify) {
+        load_check_read(l, r, began, &buf, w->mem);
     }
     return ret;
 }
 
 static int do_write(struct load *l, const struct load_req *r)
 {
-    struct iobuf buf = iobuf_fill(load_data(l, r->index), (size_t)r->bytes);
-    if (l->args.verify) {
-        load_record_write_begin(l, r);
+    struct iobuf buf = iobuf_fill(load_plan_data(&l->plan, r->index), (size_t)r->bytes);
+    if (l->plan.args.verify) {
+        load_record_write_begin(&l->record, r);
     }
-    int ret = guest_write(l->guest, &l->port, r->offset, &buf, l->args.fua ? IO_FUA : 0);
-    if (l->args.verify) {
-        load_record_write_end(l, r, ret >= 0);
+    int ret = guest_write(l->guest, &l->port, r->offset, &buf, l->plan.args.fua ? IO_FUA : 0);
+    if (l->plan.args.verify) {
+        load_record_write_end(&l->record, r, l->plan.unit_bytes, ret >= 0);
     }
     return ret;
 }
@@ -197,23 +127,49 @@ static void do_request(struct load_worker *w, const struct load_req *r)
     }
 }
 
+/* --- Requests in the order of the list, as far as they overlap --- */
+
+static bool has_to_wait(const struct load_worker *w)
+{
+    const struct load *l = w->load;
+    for (uint32_t i = 0; i < l->plan.args.depth; i++) {
+        const struct load_worker *v = &l->workers[i];
+        if (v->busy && v->req.index < w->req.index && load_req_ordered(&v->req, &w->req)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void do_in_order(struct load_worker *w)
+{
+    struct load *l = w->load;
+    w->busy = true;
+    while (has_to_wait(w)) {
+        co_queue_wait(l->sim, &l->order);
+    }
+    do_request(w, &w->req);
+    w->busy = false;
+    co_queue_wake_all(&l->order);
+}
+
 /* --- Workers --- */
 
 static bool wants_read_back(const struct load *l)
 {
-    return l->args.verify && l->args.writes && !l->asked_to_stop && !l->err.code;
+    return l->plan.args.verify && l->plan.args.writes && !l->asked_to_stop && !l->err.code;
 }
 
 /* Waits until all workers have come here; the last one prepares the final reading. */
 static void meet(struct load *l)
 {
-    if (++l->waiting < l->args.depth) {
+    if (++l->waiting < l->plan.args.depth) {
         co_queue_wait(l->sim, &l->barrier);
         return;
     }
     l->read_back = wants_read_back(l);
     if (l->read_back) {
-        load_record_sort(l);
+        load_record_sort(&l->record);
     }
     co_queue_wake_all(&l->barrier);
 }
@@ -222,7 +178,7 @@ static void read_back(struct load_worker *w)
 {
     struct load *l = w->load;
     struct load_req r;
-    while (wants_read_back(l) && load_record_next(l, (int64_t)w->mem_bytes, &r)) {
+    while (wants_read_back(l) && load_record_next(&l->record, &l->plan, (int64_t)w->mem_bytes, &r)) {
         uint64_t steps = l->sim->sched.steps;
         int ret = do_read(w, &r);
         if (ret < 0) {
@@ -238,9 +194,12 @@ static void worker_run(void *opaque)
 {
     struct load_worker *w = opaque;
     struct load *l = w->load;
-    struct load_req r = { 0 };
-    while (take(l, &r)) {
-        do_request(w, &r);
+    while (take(l, &w->req)) {
+        if (l->plan.data == LOAD_BYTES) {
+            do_in_order(w);
+        } else {
+            do_request(w, &w->req);
+        }
     }
     meet(l);
     if (l->read_back) {
@@ -256,7 +215,7 @@ static void worker_run(void *opaque)
 
 static void workers_create(struct load *l)
 {
-    const struct load_args *a = &l->args;
+    const struct load_args *a = &l->plan.args;
     bool reads = a->reads || a->verify;
     l->workers = NEW_ARRAY(struct load_worker, a->depth);
     for (uint32_t i = 0; i < a->depth; i++) {
@@ -270,7 +229,8 @@ static void workers_create(struct load *l)
 }
 
 int load_start(struct guest *g, const struct guest_port *port, const char *tag, int argc,
-               char **argv, uint64_t unit_seed, struct load **out, struct error *err)
+               char **argv, uint64_t unit_seed, enum load_data data, struct load **out,
+               struct error *err)
 {
     const struct node *n = backend_node(port->backend);
     if (!n) {
@@ -292,15 +252,13 @@ int load_start(struct guest *g, const struct guest_port *port, const char *tag, 
     l->sim = sim;
     l->tag = mem_strdup(tag);
     l->co_name = mem_printf("load %s", tag);
-    l->args = args;
-    l->unit_bytes = args.bs_min == args.bs_max ? args.bs_min : LOAD_STEP;
-    l->slots = (uint64_t)(args.length / args.bs_min);
-    l->data_key = key_of_text(args.seed, tag);
+    load_plan_init(&l->plan, &args, tag, data);
     l->stats.started_ns = sim_now_ns(sim);
     l->deadline_ns = args.runtime_ns > INT64_MAX - l->stats.started_ns
                          ? INT64_MAX
                          : l->stats.started_ns + args.runtime_ns;
     l->barrier.what = "the other workers of the load";
+    l->order.what = "requests of the load before this one";
     workers_create(l);
     *out = l;
     return 0;
@@ -314,6 +272,11 @@ const char *load_tag(const struct load *l)
 const bool *load_done(const struct load *l)
 {
     return &l->done;
+}
+
+bool load_is_finite(const struct load *l)
+{
+    return l->plan.args.count != 0;
 }
 
 void load_stop(struct load *l)
@@ -340,7 +303,7 @@ struct load_stats load_stats(const struct load *l)
 void load_free(struct load *l)
 {
     CHECK(l->done);
-    for (uint32_t i = 0; i < l->args.depth; i++) {
+    for (uint32_t i = 0; i < l->plan.args.depth; i++) {
         free(l->workers[i].mem);
     }
     free(l->workers);

@@ -19,23 +19,28 @@
  *
  * The list of requests, written data included, is a pure function of these arguments.  Each of the
  * `depth` workers is one coroutine; data travels as fills (sim/fill.h).  Requests may overlap in
- * flight; a block to which writes overlapped is compared again once a write had it for itself.
+ * flight, unless their data are LOAD_BYTES; a block to which writes overlapped is compared again
+ * once a write had it for itself.
  */
 #ifndef SCENARIOS_LOAD_H
 #define SCENARIOS_LOAD_H
 
 #include "base/error.h"
 #include "scenarios/guest.h"
+#include "scenarios/load_plan.h"
 
 struct load;
 
 /* args: "key=value" words.  Starts workers; they run as the world runs.  *port is copied; what
  * it names is used until load_free.  Errors: -EINVAL naming the key. */
 int load_start(struct guest *g, const struct guest_port *port, const char *tag, int argc,
-               char **argv, uint64_t unit_seed, struct load **out, struct error *err);
+               char **argv, uint64_t unit_seed, enum load_data data, struct load **out,
+               struct error *err);
 const char *load_tag(const struct load *l);
 /* True when all workers have ended; points at a flag that sim_run can wait for. */
 const bool *load_done(const struct load *l);
+/* The list has an end of its own: count= was given. */
+bool load_is_finite(const struct load *l);
 /* Asks the workers to start no more requests (power cut, end of case). */
 void load_stop(struct load *l);
 /* After it is done: 0, or the first error with its text ("write at 4096 failed: ..."). */

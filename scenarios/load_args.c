@@ -3,7 +3,8 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "scenarios/load_private.h"
+#include "scenarios/load_plan.h"
+#include "sim/sim.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -44,6 +44,7 @@ struct world {
     struct guest guest;
     struct oracle spy;
     struct load *load;
+    enum load_data data;
     uint64_t begun, ended, sum; /* Of the spy. */
 };
 
@@ -230,7 +231,7 @@ static int begin(struct world *w, const char *args, struct error *err)
     for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
         argv[argc++] = word;
     }
-    int ret = load_start(&w->guest, &w->port, "w1", argc, argv, 7, &w->load, err);
+    int ret = load_start(&w->guest, &w->port, "w1", argc, argv, 7, w->data, &w->load, err);
     free(text);
     return ret;
 }
@@ -349,6 +350,64 @@ static void overlapping_requests_are_not_judged_by_chance(void **state)
     run_well(w, "rw=randrw depth=32 count=3000 region=0+64k bs=512-8k");
     struct load_stats s = run_well(w, "rw=randrw depth=3 count=3000 region=0+64k bs=512-8k");
     assert_true(s.verified_bytes > 1000 * 512);
+}
+
+/* What is there when the requests are done one after the other. */
+static void in_order(const struct load_args *args, uint8_t *bytes)
+{
+    struct load_plan plan;
+    struct load_req r;
+    load_plan_init(&plan, args, "w1", LOAD_BYTES);
+    memset(bytes, 0, STORE);
+    while (load_plan_next(&plan, &r)) {
+        if (!r.read) {
+            memset(bytes + r.offset, load_plan_byte(&plan, r.index), (size_t)r.bytes);
+        }
+    }
+}
+
+static void with_bytes_the_list_says_what_is_there_in_the_end(void **state)
+{
+    struct world *w = *state;
+    struct load_args args = { .reads = true, .writes = true, .random = true, .mix = 50,
+                              .bs_min = 512, .bs_max = 8192, .depth = 16, .count = 3000,
+                              .length = 64 << 10, .seed = 7, .verify = true };
+    uint8_t *want = mem_alloc(STORE);
+    w->data = LOAD_BYTES;
+    in_order(&args, want);
+    struct load_stats s =
+        run_well(w, "rw=randrw depth=16 count=3000 region=0+64k bs=512-8k flush=7");
+    assert_int_equal(s.reads + s.writes, 3000);
+    assert_memory_equal(w->backend->bytes, want, STORE);
+    assert_true(s.verified_bytes > 3000 / 2 * 4096 / 2); /* Almost all of what is read. */
+    assert_true(w->backend->most_in_flight > 4);
+
+    /* A race decides what streams leave: these are not what the list alone says. */
+    w->data = LOAD_STREAMS;
+    run_well(w, "rw=randrw depth=16 count=3000 region=0+64k bs=512-8k");
+    assert_memory_not_equal(w->backend->bytes, want, 64 << 10);
+    free(want);
+}
+
+static void with_bytes_a_lost_write_is_found_too(void **state)
+{
+    struct world *w = *state;
+    struct error err;
+    w->data = LOAD_BYTES;
+    w->backend->lose = 100;
+    run(w, "rw=write count=200 depth=4 errors=ignore", &err);
+    assert_non_null(strstr(err.text, "returned other data: byte 405504 is 0x00, expected 0x"));
+}
+
+static void with_bytes_an_error_keeps_nobody_waiting(void **state)
+{
+    struct world *w = *state;
+    struct error err;
+    w->data = LOAD_BYTES;
+    w->backend->fail = 50;
+    w->backend->fail_with = -EIO;
+    run(w, "rw=randwrite depth=32 count=1000 region=0+8k", &err);
+    assert_int_equal(err.code, -EIO);
 }
 
 static void errors_end_the_load_or_not(void **state)
@@ -516,6 +575,9 @@ int main(void)
         STORY(canary_lost_write_among_fills),
         STORY(canary_bit_flipped_in_a_read),
         STORY(overlapping_requests_are_not_judged_by_chance),
+        STORY(with_bytes_the_list_says_what_is_there_in_the_end),
+        STORY(with_bytes_a_lost_write_is_found_too),
+        STORY(with_bytes_an_error_keeps_nobody_waiting),
         STORY(errors_end_the_load_or_not),
         STORY(flushes_and_fua_are_passed_on),
         STORY(runtime_is_virtual_time),

@@ -139,7 +139,7 @@ enum run_stop run_until_limit(struct run_ctx *ctx, const bool *done, int64_t lim
     if (ctx->failed) {
         return RUN_FAILED;
     }
-    int ret = ctx->target->ops->run(ctx->target, done, limit_ns);
+    int ret = run_target(ctx, done, limit_ns);
     if (ctx->failed) {
         return RUN_FAILED; /* An oracle has spoken. */
     }
@@ -159,7 +159,13 @@ enum run_stop run_until_limit(struct run_ctx *ctx, const bool *done, int64_t lim
 
 int run_until(struct run_ctx *ctx, const bool *done, const char *what)
 {
-    switch (run_until_limit(ctx, done, ctx->deadline_ns, what)) {
+    int64_t limit_ns = ctx->real ? run_now_ns(ctx) + REAL_REPLY_DEFAULT_NS : ctx->deadline_ns;
+    enum run_stop stop = run_until_limit(ctx, done, limit_ns, what);
+    if (ctx->real && (stop == RUN_LIMIT || stop == RUN_STUCK)) {
+        run_real_silent(ctx, what);
+        return -ETIME;
+    }
+    switch (stop) {
     case RUN_DONE:
         return 0;
     case RUN_LIMIT:
@@ -173,9 +179,14 @@ int run_until(struct run_ctx *ctx, const bool *done, const char *what)
     }
 }
 
+int64_t run_now_ns(const struct run_ctx *ctx)
+{
+    return ctx->target->ops->now_ns(ctx->target);
+}
+
 void run_quiesce(struct run_ctx *ctx)
 {
-    const struct layer *l = target_sim_layer(ctx->target);
+    const struct layer *l = ctx->real ? NULL : target_sim_layer(ctx->target);
     run_file_events(ctx);
     run_taints_tell(ctx);
     if (l) {
@@ -289,6 +300,9 @@ static bool open_world(struct run_ctx *ctx, bool keep_trace)
                  "`host posix` needs a work directory");
         return false;
     }
+    if (ctx->cfg->target != RUN_ON_SIM) {
+        return run_real_open(ctx);
+    }
     open_oracles(ctx);
     ctx->target = target_sim_create(&(struct target_sim_config){
         .sim = ctx->sim,
@@ -340,7 +354,7 @@ static void set_result(struct run_ctx *ctx, struct strbuf *trace)
     struct result *r = ctx->r;
     r->virt_ns = sim_now_ns(ctx->sim);
     r->steps = ctx->sim->sched.steps;
-    r->trace_hash = ctx->posix ? 0 : trace_hash(&ctx->sim->trace);
+    r->trace_hash = ctx->posix || ctx->real ? 0 : trace_hash(&ctx->sim->trace);
     if (trace) {
         trace_print(&ctx->sim->trace, trace);
     }
@@ -371,9 +385,9 @@ static void drop_log(struct result *r)
 static void log_graph(struct run_ctx *ctx, const struct script_case *c, size_t i)
 {
     int line = ctx->cfg->graph_at;
-    const struct layer *l = target_sim_layer(ctx->target);
+    const struct layer *l = ctx->real ? NULL : target_sim_layer(ctx->target);
     struct strbuf text = { 0 };
-    if (c->stmts[i].line > line || (i + 1 < c->stmts_len && c->stmts[i + 1].line <= line)) {
+    if (ctx->real || c->stmts[i].line > line || (i + 1 < c->stmts_len && c->stmts[i + 1].line <= line)) {
         return;
     }
     if (l) {
@@ -412,7 +426,7 @@ void run_world_give_up(struct run_world *w)
 static void serve(struct run_ctx *ctx)
 {
     struct run_world w = { .target = ctx->target, .posix = ctx->posix, .ctx = ctx };
-    if (ctx->cfg->serve && !ctx->failed) {
+    if (ctx->cfg->serve && !ctx->failed && !ctx->real) {
         ctx->cfg->serve(ctx->cfg->serve_opaque, &w);
         ctx->late = NULL;
     }
@@ -428,6 +442,9 @@ static void run_statements(struct run_ctx *ctx)
     serve(ctx);
     if (!ctx->failed) {
         run_background_finish(ctx);
+    }
+    if (!ctx->failed) {
+        run_record_nodes(ctx);
     }
 }
 

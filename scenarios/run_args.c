@@ -69,7 +69,8 @@ static int pass_fd(struct run_ctx *ctx, const char *arg, struct error *err)
     const char *mode = arg + from + n;
     mode += strspn(mode, " \t");
     uint32_t flags = strncmp(mode, "rw", 2) == 0 ? HOST_WRITE : 0;
-    int ret = host_fd_pass(target_sim_host(ctx->target), name, flags);
+    int ret = ctx->real ? target_real_pass_fd(ctx->target, name, flags != 0, err)
+                        : host_fd_pass(target_sim_host(ctx->target), name, flags);
     if (ret < 0) {
         error_set_errno(err, ret, "@fd: could not open '%s'", name);
     }
@@ -100,7 +101,7 @@ bool run_pass_fd(struct run_ctx *ctx, const struct script_stmt *stmt)
 
 void run_take_warnings(struct run_ctx *ctx, struct outcome *out)
 {
-    char *text = target_sim_take_warnings(ctx->target);
+    char *text = (ctx->real ? target_real_take_warnings : target_sim_take_warnings)(ctx->target);
     if (!text) {
         return;
     }

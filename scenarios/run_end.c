@@ -122,6 +122,10 @@ void run_teardown(struct run_ctx *ctx)
 {
     bool now = true;
     int ret = 0;
+    if (ctx->real) {
+        run_real_close(ctx);
+        return;
+    }
     target_sim_allow_steps(ctx->target, RUN_STEPS_DEFAULT);
     if (target_sim_layer(ctx->target)) {
         ret = close_layer(ctx, false);
@@ -138,6 +142,7 @@ void run_teardown(struct run_ctx *ctx)
     }
     run_file_events(ctx);
     run_background_free(ctx);
+    run_record_files(ctx);
     ctx->target->ops->destroy(ctx->target);
     ctx->target = NULL;
     check_empty(ctx);

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "scenarios/real/load.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -39,6 +40,26 @@ bool run_tag_known(const struct run_ctx *ctx, const char *tag)
     return async_find(ctx, tag) || load_find(ctx, tag);
 }
 
+static bool load_open_still(const struct run_load *l)
+{
+    return l->load || l->real;
+}
+
+static const bool *done_flag(const struct run_load *l)
+{
+    return l->real ? load_real_done(l->real) : load_done(l->load);
+}
+
+static struct load_stats stats_of(const struct run_load *l)
+{
+    return l->real ? load_real_stats(l->real) : load_stats(l->load);
+}
+
+static int result_of(const struct run_load *l, struct error *err)
+{
+    return l->real ? load_real_result(l->real, err) : load_result(l->load, err);
+}
+
 bool run_background_busy(const struct run_ctx *ctx)
 {
     for (const struct run_async *a = ctx->asyncs; a; a = a->next) {
@@ -47,11 +68,11 @@ bool run_background_busy(const struct run_ctx *ctx)
         }
     }
     for (const struct run_load *l = ctx->loads; l; l = l->next) {
-        if (l->load && !*load_done(l->load)) {
+        if (load_open_still(l) && !*done_flag(l)) {
             return true;
         }
     }
-    return target_sim_busy(ctx->target) > 0;
+    return !ctx->real && target_sim_busy(ctx->target) > 0;
 }
 
 /* ---- freeing ---- */
@@ -95,6 +116,11 @@ static int port_close(struct run_ctx *ctx, struct run_load *l)
 /* Frees a load that has ended. */
 static int load_close(struct run_ctx *ctx, struct run_load *l)
 {
+    if (l->real) {
+        load_real_free(l->real);
+        l->real = NULL;
+        return 0;
+    }
     load_free(l->load);
     l->load = NULL;
     return port_close(ctx, l);
@@ -117,7 +143,7 @@ void run_background_free(struct run_ctx *ctx)
         async_free(ctx, ctx->asyncs);
     }
     while (ctx->loads) {
-        CHECK(!ctx->loads->load);
+        CHECK(!load_open_still(ctx->loads));
         load_remove(ctx, ctx->loads);
     }
 }
@@ -164,13 +190,17 @@ static int check_port(const struct run_load *l, const struct run_stmt *s, struct
 static int load_open(struct run_ctx *ctx, const struct run_stmt *s, struct run_load *l,
                      struct error *err)
 {
+    if (ctx->real) {
+        return run_real_load(ctx, s, l, err);
+    }
     int ret = port_open(target_sim_layer(ctx->target), s, l, err);
     ret = ret < 0 ? ret : check_port(l, s, err);
     if (ret < 0) {
         return ret;
     }
+    enum load_data data = ctx->cfg->record ? LOAD_BYTES : LOAD_STREAMS;
     return load_start(&ctx->guest, &l->port, l->tag, s->words_len - 3, s->words + 3,
-                      ctx->unit->seed, &l->load, err);
+                      ctx->unit->seed, data, &l->load, err);
 }
 
 int run_verb_load(struct run_ctx *ctx, const struct run_stmt *s, struct outcome *out)
@@ -192,8 +222,10 @@ int run_verb_load(struct run_ctx *ctx, const struct run_stmt *s, struct outcome 
         *p = l;
         return 0;
     }
-    outcome_fail(out, &err);
     int ret = 0;
+    if (err.code) {
+        outcome_fail(out, &err);
+    }
     if (l->port.backend) {
         ret = port_close(ctx, l);
     }
@@ -209,7 +241,7 @@ int run_verb_load(struct run_ctx *ctx, const struct run_stmt *s, struct outcome 
 
 static void load_log(struct run_ctx *ctx, const struct run_load *l)
 {
-    struct load_stats st = load_stats(l->load);
+    struct load_stats st = stats_of(l);
     uint64_t n = st.reads + st.writes;
     char *text = mem_printf("%s: %" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64
                             " flushes, %" PRIu64 " failed, %" PRIu64 " bytes verified, %" PRId64
@@ -227,11 +259,11 @@ static void load_log(struct run_ctx *ctx, const struct run_load *l)
 static int load_outcome(struct run_ctx *ctx, struct run_load *l, struct outcome *out)
 {
     struct error err = ERROR_INIT;
-    if (!l->load) {
+    if (!load_open_still(l)) {
         return 0; /* A power cut has ended it: it did what it could. */
     }
     load_log(ctx, l);
-    if (load_result(l->load, &err) < 0) {
+    if (result_of(l, &err) < 0) {
         outcome_fail(out, &err);
     }
     int ret = load_close(ctx, l);
@@ -248,14 +280,14 @@ static void wait_late(struct run_ctx *ctx, const char *tag, const char *within)
              within);
 }
 
-/* Runs until *done, at most for `within`.  False: a failure was reported. */
+/* Runs until *done, at most for `within`, which is virtual time.  False: a failure was reported. */
 static bool wait_done(struct run_ctx *ctx, const char *tag, const char *within, const bool *done)
 {
     int64_t limit_ns = ctx->deadline_ns, ns;
     if (within && text_parse_duration(within, &ns) == 0) {
         limit_ns = MIN(limit_ns, sim_now_ns(ctx->sim) + ns);
     }
-    if (!within) {
+    if (!within || ctx->real) {
         return run_until(ctx, done, tag) == 0;
     }
     switch (run_until_limit(ctx, done, limit_ns, tag)) {
@@ -291,10 +323,33 @@ static void async_judge(struct run_ctx *ctx, struct run_async *a, const struct s
     outcome_of_call(&a->call, &out);
     log_async(ctx, a, &out);
     run_quiesce(ctx);
+    run_record_outcome(ctx, a->stmt, &a->call, &out);
     run_judge(ctx, a->stmt, wait, &out);
     outcome_fini(&out);
     run_fail_rules_clear(ctx, a->stmt);
     async_free(ctx, a);
+}
+
+static bool wait_load(struct run_ctx *ctx, struct run_load *l, const char *within)
+{
+    if (!load_open_still(l)) {
+        return true;
+    }
+    return l->real ? run_real_load_wait(ctx, l) : wait_done(ctx, l->tag, within, done_flag(l));
+}
+
+/* Outcomes are compared, but not those of verbs of the world: how a load has ended on a real target
+ * is told, when it is not as the wait says. */
+static void tell_end(struct run_ctx *ctx, const struct script_stmt *wait,
+                     const struct outcome *out)
+{
+    bool wants_error = false;
+    for (size_t i = 0; i < wait->expects_len; i++) {
+        wants_error |= wait->expects[i].kind == EXPECT_ERROR && !wait->expects[i].quirk;
+    }
+    if (ctx->real && ctx->cfg->record && out->failed != wants_error) {
+        run_record_complaint(ctx, out->failed ? out->text : "the load has not failed");
+    }
 }
 
 void run_verb_wait(struct run_ctx *ctx, const struct run_stmt *s)
@@ -313,37 +368,44 @@ void run_verb_wait(struct run_ctx *ctx, const struct run_stmt *s)
     if (!l) {
         error_set(&err, -ENOENT, "nothing with the tag '%s' is in progress", tag);
         outcome_fail(&out, &err);
-    } else if (l->load && !wait_done(ctx, tag, within, load_done(l->load))) {
+    } else if (!wait_load(ctx, l, within)) {
         return;
     } else if (load_outcome(ctx, l, &out) == 0) {
         load_remove(ctx, l);
+        tell_end(ctx, s->stmt, &out);
     }
     run_quiesce(ctx);
+    run_record_outcome(ctx, s->stmt, NULL, &out);
     run_judge(ctx, s->stmt, NULL, &out);
     outcome_fini(&out);
 }
 
 /* ---- the end ---- */
 
-static void finish_async(struct run_ctx *ctx)
+/* False: it has not ended, which was reported. */
+static bool finish_async(struct run_ctx *ctx)
 {
     struct run_async *a = ctx->asyncs;
     if (a->cut) {
         async_free(ctx, a);
     } else if (run_until(ctx, &a->call.done, a->tag) == 0) {
         async_judge(ctx, a, NULL);
+    } else {
+        return false;
     }
+    return true;
 }
 
-static void finish_load(struct run_ctx *ctx)
+static bool finish_load(struct run_ctx *ctx)
 {
     struct run_load *l = ctx->loads;
     struct outcome out = { 0 };
     const struct script_stmt *stmt = l->stmt;
-    if (l->load && run_until(ctx, load_done(l->load), l->tag) < 0) {
-        return;
+    if (load_open_still(l) && run_until(ctx, done_flag(l), l->tag) < 0) {
+        return false;
     }
-    if (load_outcome(ctx, l, &out) == 0) {
+    bool closed = load_outcome(ctx, l, &out) == 0;
+    if (closed) {
         load_remove(ctx, l);
         if (out.failed) {
             run_fail(ctx, VERDICT_FAIL, "expect", "ok", (struct place){ stmt->line, stmt->col },
@@ -351,24 +413,37 @@ static void finish_load(struct run_ctx *ctx)
         }
     }
     outcome_fini(&out);
+    return closed;
+}
+
+/* What a load has done when it is stopped is a matter of time, so none is for comparison. */
+static void let_loads_end(struct run_ctx *ctx)
+{
+    if (ctx->real) {
+        run_real_loads_end(ctx);
+        return;
+    }
+    for (struct run_load *l = ctx->loads; l && ctx->cfg->record && !ctx->failed; l = l->next) {
+        if (l->load && load_is_finite(l->load)) {
+            run_until(ctx, load_done(l->load), l->tag);
+        }
+    }
 }
 
 void run_background_finish(struct run_ctx *ctx)
 {
-    for (struct run_load *l = ctx->loads; l; l = l->next) {
-        if (l->load) {
-            load_stop(l->load);
-        }
-    }
-    while (ctx->asyncs && !ctx->failed) {
+    let_loads_end(ctx);
+    run_loads_stop(ctx);
+    bool ended = true;
+    while (ctx->asyncs && !ctx->failed && ended) {
         ctx->statement = ctx->asyncs->stmt->id;
         ctx->line = ctx->asyncs->stmt->line;
-        finish_async(ctx);
+        ended = finish_async(ctx);
     }
-    while (ctx->loads && !ctx->failed) {
+    while (ctx->loads && !ctx->failed && ended) {
         ctx->statement = ctx->loads->stmt->id;
         ctx->line = ctx->loads->stmt->line;
-        finish_load(ctx);
+        ended = finish_load(ctx);
     }
 }
 
@@ -376,7 +451,9 @@ void run_background_finish(struct run_ctx *ctx)
 void run_loads_stop(struct run_ctx *ctx)
 {
     for (struct run_load *l = ctx->loads; l; l = l->next) {
-        if (l->load) {
+        if (l->real) {
+            load_real_stop(l->real);
+        } else if (l->load) {
             load_stop(l->load);
         }
     }
@@ -394,11 +471,11 @@ int run_background_drop(struct run_ctx *ctx)
     int ret = 0;
     for (struct run_async *a = ctx->asyncs; a && ret == 0; a = a->next) {
         bool *done = a->orphan ? &a->orphan->done : &a->call.done;
-        ret = ctx->target->ops->run(ctx->target, done, SIM_FOREVER);
+        ret = run_target(ctx, done, SIM_FOREVER);
     }
     for (struct run_load *l = ctx->loads; l && ret == 0; l = l->next) {
-        if (l->load) {
-            ret = ctx->target->ops->run(ctx->target, load_done(l->load), SIM_FOREVER);
+        if (load_open_still(l)) {
+            ret = run_target(ctx, done_flag(l), SIM_FOREVER);
             ret = ret == 0 ? load_close(ctx, l) : ret;
         }
     }

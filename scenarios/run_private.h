@@ -6,15 +6,21 @@
  *   run_stmt.c    one statement: words, commands, @async, @fail, and its outcome
  *   run_verbs.c   the world verbs but for
  *   run_fault.c   fault, and what it means for the reference image
- *   run_load.c    load and wait
+ *   run_load.c    load and wait;  run_load_real.c: loads on a real target
  *   run_args.c    args, @fd, warnings
- *   expect.c      judging an outcome and events;  expect_state.c  data, node, graph
+ *   run_real.c    the same verbs on a real target, and what it cannot do
+ *   run_record.c  what every statement showed, for comparison
+ *   expect.c      judging an outcome and events;  expect_state.c  data, node, graph;
+ *   expect_real.c the same of a real target
  */
 #ifndef SCENARIOS_RUN_PRIVATE_H
 #define SCENARIOS_RUN_PRIVATE_H
 
 #include "oracles/oracle.h"
+#include "scenarios/diff/record.h"
 #include "scenarios/load.h"
+#include "scenarios/pattern.h"
+#include "scenarios/real/target.h"
 #include "scenarios/run.h"
 #include "scenarios/target_sim.h"
 #include "scenarios/verbs.h"
@@ -26,6 +32,8 @@ enum { RUN_ORACLES_MAX = 32, RUN_STEPS_DEFAULT = 50000000, RUN_WORD_ARGS_MAX = 4
 /* How a statement ended. */
 struct outcome {
     bool failed;
+    bool died; /* A real program has died of it. */
+    const char *skip; /* It was not done; why.  NULL: it was. */
     bool has_class; /* A QMP command failed; others have no class. */
     enum error_class class;
     char *text;     /* Message of a failure, NULL otherwise. */
@@ -53,7 +61,8 @@ struct run_async {
 };
 
 struct run_load {
-    struct load *load; /* NULL: a power cut has ended it. */
+    struct load *load; /* NULL: a power cut has ended it, or it is a real one. */
+    struct load_real *real; /* On a real target. */
     struct guest_port port; /* A reference on each. */
     bool owned;             /* The backend is the load's own, on a node. */
     char *tag;
@@ -80,6 +89,12 @@ struct run_ctx {
     struct result *r;
     struct sim *sim;
     struct target *target;
+    bool real;       /* The target is one: there are no layer, disks, oracles, virtual time. */
+    char *lack;      /* What a storage daemon has not; owned, for skip_rest. */
+    const char *skip_rest; /* Why statements from here on cannot be done on a real one, or NULL. */
+    bool volatile_disks; /* A disk of the case has a write cache. */
+    bool restarted;  /* A real one was killed for a power cut, and not given power again. */
+    size_t recorded; /* Index + 1 of the statement in progress in cfg->record; 0: none. */
     struct guest guest;
     struct oracle oracles[RUN_ORACLES_MAX];
     size_t oracles_len;
@@ -133,6 +148,54 @@ enum run_stop run_until_limit(struct run_ctx *ctx, const bool *done, int64_t lim
 /* Reports that nothing can go on. */
 void run_stuck(struct run_ctx *ctx, const char *what);
 
+/* The target's time, for limits. */
+int64_t run_now_ns(const struct run_ctx *ctx);
+
+/* run_real.c */
+/* What a statement is left out for on this target: a reason of @model-only or "real-only"; NULL: it
+ * is done. */
+const char *run_skip_reason(const struct run_ctx *ctx, const struct script_stmt *stmt);
+/* No statement after this one is done on a real target, for that reason. */
+void run_real_skip(struct run_ctx *ctx, const char *reason);
+/* A statement was left out: without a fault or a power cut the case is about something else. */
+void run_real_left_out(struct run_ctx *ctx, const struct script_stmt *stmt, const char *reason);
+/* False: a failure was reported. */
+bool run_real_open(struct run_ctx *ctx);
+/* A world verb; what is wrong with it is its outcome. */
+void run_real_verb(struct run_ctx *ctx, const struct run_stmt *s, struct error *err);
+void run_real_close(struct run_ctx *ctx);
+/* The program has died, or does not answer: told, and what follows is skipped. */
+void run_real_died(struct run_ctx *ctx, const struct script_stmt *stmt);
+void run_real_silent(struct run_ctx *ctx, const char *what);
+
+/* run_qsd.c */
+/* What the case needs that a storage daemon has not, new; NULL: nothing. */
+char *run_qsd_lack(const struct run_ctx *ctx);
+/* A statement was not done for that reason; so is what may depend on it. */
+void run_qsd_undone(struct run_ctx *ctx, const struct script_stmt *stmt, const char *reason);
+
+/* run_record.c; all of them do nothing without a record */
+void run_record_begin(struct run_ctx *ctx, const struct script_stmt *stmt, enum verb_id verb,
+                      const char *text);
+void run_record_skip(struct run_ctx *ctx, const struct script_stmt *stmt, const char *reason);
+void run_record_outcome(struct run_ctx *ctx, const struct script_stmt *stmt,
+                        const struct target_call *call, const struct outcome *out);
+void run_record_event(struct run_ctx *ctx, const json_t *event);
+/* An expectation that does not hold.  True: it was told to the record, and the run goes on. */
+bool run_record_complaint(struct run_ctx *ctx, const char *text);
+/* A quirk of the statement was judged. */
+void run_record_quirk(struct run_ctx *ctx, bool holds);
+/* The program died of the statement, or gave no answer in time. */
+void run_record_gone(struct run_ctx *ctx, enum record_end end, const char *why);
+/* The statement is over: the state behind it. */
+void run_record_end(struct run_ctx *ctx);
+/* The end of the case: maps and data. */
+void run_record_nodes(struct run_ctx *ctx);
+/* The layer is gone: the files of a simulated target as they are now. */
+void run_record_files(struct run_ctx *ctx);
+/* Sends a command without arguments and waits: its "return", new, or NULL. */
+json_t *run_query(struct run_ctx *ctx, const char *command);
+
 /* run_stmt.c */
 /* Does a statement and judges it. */
 void run_statement(struct run_ctx *ctx, const struct script_stmt *stmt);
@@ -179,6 +242,17 @@ int run_background_drop(struct run_ctx *ctx);
 void run_background_cut(struct run_ctx *ctx);
 void run_background_free(struct run_ctx *ctx);
 
+/* run_load_real.c */
+/* Runs the target as its ops.run does; loads on a real one go on meanwhile. */
+int run_target(struct run_ctx *ctx, const bool *done, int64_t until_ns);
+/* Starts l->real.  -ECANCELED without err: the rest of the case is skipped instead. */
+int run_real_load(struct run_ctx *ctx, const struct run_stmt *s, struct run_load *l,
+                  struct error *err);
+/* Waits for the end of l->real.  False: it takes too long, and the rest is skipped. */
+bool run_real_load_wait(struct run_ctx *ctx, struct run_load *l);
+/* Waits for all loads that have an end of their own. */
+void run_real_loads_end(struct run_ctx *ctx);
+
 /* run_args.c */
 int run_verb_args(struct run_ctx *ctx, const struct run_stmt *s, struct error *err);
 /* Opens what @fd names and passes it along.  False: a failure was reported. */
@@ -217,7 +291,30 @@ void expect_fail(struct run_ctx *ctx, const struct script_expect *e, const char 
 void run_file_events(struct run_ctx *ctx);
 void run_events_free(struct run_ctx *ctx);
 
+/* expect_real.c */
+void expect_real_data(struct run_ctx *ctx, const struct script_expect *e, char **words);
+void expect_real_node(struct run_ctx *ctx, const struct script_expect *e, char **words);
+void expect_real_graph(struct run_ctx *ctx, const struct script_expect *e, char **words);
+
 /* expect_state.c */
+/* data NODE RANGE is|in PATTERN [per=SIZE]. */
+struct data_words {
+    struct range range;
+    struct pattern pattern;
+    uint64_t per;
+    const char *want; /* The PATTERN as written. */
+};
+int expect_data_parse(char **words, struct data_words *out, struct error *err);
+void expect_data_differs(struct run_ctx *ctx, const struct script_expect *e, const char *node,
+                         const struct data_words *d, uint64_t at, uint8_t byte);
+/* Judges members of an entry of query-named-block-nodes. */
+void expect_node_member(struct run_ctx *ctx, const struct script_expect *e, const char *name,
+                        const json_t *entry, const char *word);
+/* The entry of a node, new, or NULL. */
+json_t *expect_query_node(struct run_ctx *ctx, const char *name);
+/* Reads what a node of the simulated layer holds.  Errors: of the read; -EDEADLK: it never ends. */
+int expect_read(struct run_ctx *ctx, const char *node, uint64_t offset, size_t bytes, void *buf,
+                struct error *err);
 void expect_data(struct run_ctx *ctx, const struct script_expect *e, char **words);
 void expect_node(struct run_ctx *ctx, const struct script_expect *e, char **words);
 void expect_graph(struct run_ctx *ctx, const struct script_expect *e, char **words);

@@ -115,7 +115,13 @@ static enum error_class class_of(const char *name)
 void outcome_of_call(const struct target_call *call, struct outcome *out)
 {
     CHECK(call->done);
-    *out = (struct outcome){ 0 };
+    *out = (struct outcome){ .died = call->died, .skip = call->skip };
+    if (call->died) {
+        out->failed = true;
+        out->text = mem_strdup("the program has died");
+        out->output = mem_strdup(strbuf_str(&call->output));
+        return;
+    }
     if (!call->reply) {
         out->output = mem_strdup(strbuf_str(&call->output));
         if (call->failed) {
@@ -231,27 +237,36 @@ static int put_words(const struct run_stmt *s, bool want_json, json_t *args, str
 
 /* The key=value words, with types.  with_json: the JSON words are there meanwhile, so that a
  * discriminator may be one of them. */
-static json_t *type_args(struct layer *l, const struct schema_type *type,
+static json_t *type_args(const struct run_ctx *ctx, const struct schema_type *type,
                          const struct run_stmt *s, bool with_json, struct error *err)
 {
     json_t *args = json_object(), *typed = NULL;
     if (put_words(s, false, args, err) == 0 && (!with_json || put_words(s, true, args, err) == 0)) {
-        typed = type ? schema_type_words(layer_drivers(l), type, args, err) : json_incref(args);
+        typed = type ? schema_type_words(ctx->cfg->drivers, type, args, err) : json_incref(args);
     }
     json_decref(args);
     return typed;
 }
 
+/* The type of its arguments, or NULL. */
+static const struct schema_type *args_type(const struct run_ctx *ctx, const char *command)
+{
+    bool known = false;
+    if (ctx->real) {
+        return layer_command_schema(command, &known); /* What is sent is the same everywhere. */
+    }
+    const struct layer *l = target_sim_layer(ctx->target);
+    return l ? layer_command_args(l, command, &known) : NULL;
+}
+
 /* The arguments as an object, or NULL with err set. */
 static json_t *build_args(struct run_ctx *ctx, const struct run_stmt *s, struct error *err)
 {
-    struct layer *l = target_sim_layer(ctx->target);
     struct error ignored = ERROR_INIT;
-    bool known = false;
-    const struct schema_type *type = l ? layer_command_args(l, s->words[0], &known) : NULL;
-    json_t *args = type_args(l, type, s, true, &ignored);
+    const struct schema_type *type = args_type(ctx, s->words[0]);
+    json_t *args = type_args(ctx, type, s, true, &ignored);
     if (!args) {
-        args = type_args(l, type, s, false, err);
+        args = type_args(ctx, type, s, false, err);
     }
     if (args && put_words(s, true, args, err) < 0) {
         json_decref(args);
@@ -390,7 +405,7 @@ static int set_fail_rule(struct run_ctx *ctx, const struct script_stmt *stmt, st
 
 void run_fail_rules_clear(struct run_ctx *ctx, const struct script_stmt *stmt)
 {
-    if (ctx->posix || !script_prop_find(stmt, "fail")) {
+    if (ctx->real || ctx->posix || !script_prop_find(stmt, "fail")) {
         return;
     }
     struct host *host = target_sim_host(ctx->target);
@@ -428,6 +443,7 @@ static void run_async_stmt(struct run_ctx *ctx, const struct run_stmt *s, const 
     struct run_async *a = NEW(struct run_async);
     bool at_once = true;
     *a = (struct run_async){ .tag = mem_strdup(tag), .stmt = s->stmt };
+    a->call.background = true;
     struct run_async **p = &ctx->asyncs;
     while (*p) {
         p = &(*p)->next;
@@ -457,16 +473,18 @@ static void run_sync_stmt(struct run_ctx *ctx, const struct run_stmt *s)
     struct outcome out = { 0 };
     /* On the heap: after a failure the command may still run. */
     struct target_call *call = take_call(ctx);
+    int ret = 0;
     if (start(ctx, s, call, &err) < 0) {
         call->done = true;
         outcome_fail(&out, &err);
-    } else if (run_until(ctx, &call->done, s->words[0]) == 0) {
+    } else if ((ret = run_until(ctx, &call->done, s->words[0])) == 0) {
         outcome_of_call(call, &out);
         log_call(ctx, call);
         run_take_warnings(ctx, &out);
         run_quiesce(ctx);
     }
-    if (!ctx->failed) {
+    if (ret == 0) {
+        run_record_outcome(ctx, s->stmt, call, &out);
         run_judge(ctx, s->stmt, NULL, &out);
     }
     outcome_fini(&out);
@@ -498,6 +516,7 @@ static void run_world_stmt(struct run_ctx *ctx, const struct run_stmt *s)
     if (ret == 0) {
         run_take_warnings(ctx, &out);
         run_quiesce(ctx);
+        run_record_outcome(ctx, s->stmt, NULL, &out);
         run_judge(ctx, s->stmt, NULL, &out);
     }
     outcome_fini(&out);
@@ -538,7 +557,10 @@ void run_statement(struct run_ctx *ctx, const struct script_stmt *stmt)
     struct run_stmt s;
     ctx->statement = stmt->id;
     ctx->line = stmt->line;
-    if (script_prop_find(stmt, "real-only")) {
+    const char *reason = run_skip_reason(ctx, stmt);
+    if (reason) {
+        run_record_skip(ctx, stmt, reason);
+        run_real_left_out(ctx, stmt, reason);
         return;
     }
     if (ctx->cfg->progress) {
@@ -549,8 +571,10 @@ void run_statement(struct run_ctx *ctx, const struct script_stmt *stmt)
     if (stmt_init(ctx, stmt, &s)) {
         ctx->now = &s;
         run_log(ctx, "statement", s.text);
+        run_record_begin(ctx, stmt, s.verb, s.text);
         run_taints_tell(ctx);
         dispatch(ctx, &s);
+        run_record_end(ctx);
         ctx->now = NULL;
     }
     stmt_fini(&s);

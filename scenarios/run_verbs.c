@@ -325,7 +325,9 @@ static bool needs_sim_host(const struct run_stmt *s)
 int run_verb(struct run_ctx *ctx, const struct run_stmt *s, struct outcome *out)
 {
     struct error err = ERROR_INIT;
-    if (ctx->posix && needs_sim_host(s)) {
+    if (ctx->real) {
+        run_real_verb(ctx, s, &err);
+    } else if (ctx->posix && needs_sim_host(s)) {
         error_set(&err, -ENOTSUP, "'%s' needs `host sim`", s->words[0]);
     } else {
         do_verb(ctx, s, &err);

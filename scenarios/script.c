@@ -110,6 +110,7 @@ static void stmt_fini(struct script_stmt *stmt)
         words_fini(&stmt->expects[i].words);
         comments_free(stmt->expects[i].comments);
         free(stmt->expects[i].tail);
+        free(stmt->expects[i].quirk);
     }
     words_fini(&stmt->words);
     comments_free(stmt->comments);

@@ -43,8 +43,9 @@ enum expect_kind {
     EXPECT_GRAPH,    /* graph a -child-> b */
     EXPECT_JOB,
     EXPECT_CHECK,
-    EXPECT_ABORTS,
-    EXPECT_KINDS
+    EXPECT_ABORTS,   /* aborts /RE/, only behind quirk: the reference dies */
+    EXPECT_KINDS,
+    EXPECT_QUIRK = EXPECT_KINDS, /* The word in front of one; of no expectation. */
 };
 
 struct script_expect {
@@ -80,7 +81,7 @@ struct script_stmt {
 };
 
 struct script_header {
-    char *name; /* matrix seed seeds require quirk timeout group host schedule */
+    char *name; /* matrix seed seeds require timeout group host schedule model-only */
     struct script_words words; /* Without the name.  No ${x} is replaced in them. */
     int line, col;
     char **comments;

@@ -504,24 +504,6 @@ static void header_seeds(struct check *ck, const struct script_word *w)
     free(low);
 }
 
-/* qemu<=7.2.22 */
-static void header_quirk(struct check *ck, const struct script_word *w)
-{
-    static const char *const tests[] = { "<=", ">=", "<", ">", "=" };
-    const char *p = w->text;
-    bool good = strncmp(p, "qemu", 4) == 0;
-    p += good ? 4 : 0;
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(tests) && n == 0; i++) {
-        n = strncmp(p, tests[i], strlen(tests[i])) == 0 ? strlen(tests[i]) : 0;
-    }
-    p += n;
-    size_t version = strspn(p, "0123456789.");
-    if (!good || n == 0 || version == 0 || p[version] != '\0') {
-        diag_add(ck->diag, w->line, w->col, "'%.200s' is not a condition (qemu<=7.2.22)", w->text);
-    }
-}
-
 static void header_timeout(struct check *ck, const struct script_header *h)
 {
     if (h->words.len == 0) {
@@ -585,8 +567,8 @@ void check_header(struct check *ck, const struct verb_def *def, const struct scr
         header_seeds(ck, w);
         c->seeded = true;
         c->seed_only = h->words.len > 1;
-    } else if (strcmp(h->name, "quirk") == 0) {
-        header_quirk(ck, w);
+    } else if (strcmp(h->name, "model-only") == 0) {
+        check_reason(ck, w->text, h->name, w->line, w->col);
     } else if (strcmp(h->name, "timeout") == 0) {
         header_timeout(ck, h);
     } else if (strcmp(h->name, "host") == 0) {

@@ -43,6 +43,10 @@ void check_axis(struct check *ck, const struct script_axis *axis, const struct s
 void check_header(struct check *ck, const struct verb_def *def, const struct script_header *h);
 /* Words and properties of a statement. */
 void check_stmt(struct check *ck, const struct script_stmt *stmt);
+/* The condition of a quirk.  False after an error. */
+bool check_condition(struct check *ck, const struct script_word *w);
+/* A reason, of @model-only or its header.  what: whose, for the message. */
+void check_reason(struct check *ck, const char *reason, const char *what, int line, int col);
 /* The expectation among those of its statement before it. */
 void check_expect(struct check *ck, const struct script_stmt *stmt,
                   const struct script_expect *e);

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "scenarios/quirk.h"
 #include "sim/fault.h"
 
 #include <stdlib.h>
@@ -74,13 +75,12 @@ static void prop_async(struct check *ck, const struct script_prop *prop)
     }
 }
 
-static void prop_model_only(struct check *ck, const struct script_prop *prop)
+void check_reason(struct check *ck, const char *reason, const char *what, int line, int col)
 {
-    if (verb_find(VERB_REASON, prop->arg) == NULL) {
+    if (verb_find(VERB_REASON, reason) == NULL) {
         struct strbuf list = { 0 };
-        verb_list_class(VERB_REASON, prop->arg, &list);
-        diag_add(ck->diag, prop->line, prop->col, "@model-only takes a reason; valid: %s",
-                 strbuf_str(&list));
+        verb_list_class(VERB_REASON, reason, &list);
+        diag_add(ck->diag, line, col, "%s takes a reason; valid: %s", what, strbuf_str(&list));
         strbuf_free(&list);
     }
 }
@@ -103,7 +103,7 @@ static void check_prop(struct check *ck, const struct script_prop *prop, uint32_
     } else if (strcmp(name, "@async") == 0) {
         prop_async(ck, prop);
     } else if (strcmp(name, "@model-only") == 0) {
-        prop_model_only(ck, prop);
+        check_reason(ck, prop->arg, name, prop->line, prop->col);
     } else if (strcmp(name, "@fail") == 0 || strcmp(name, "@fd") == 0) {
         struct script_words words = prop_words(prop);
         check_words(ck, def, &words, 0, true, prop->line, prop->col);
@@ -126,9 +126,11 @@ static void check_props(struct check *ck, const struct script_stmt *stmt, uint32
         }
         check_prop(ck, prop, where);
     }
-    if (model != NULL && real != NULL) {
+    bool model_case = script_header_find(ck->cas, "model-only") != NULL;
+    if (real != NULL && (model != NULL || model_case)) {
         diag_add(ck->diag, real->line, real->col,
-                 "@real-only and @model-only leave the statement out everywhere");
+                 "@real-only and %smodel-only leave the statement out everywhere",
+                 model_case ? "" : "@");
     }
 }
 
@@ -397,6 +399,17 @@ static void expect_error(struct check *ck, const struct verb_def *def,
     }
 }
 
+static void expect_regex(struct check *ck, const struct script_word *w)
+{
+    if (w->form != WORD_REGEX) {
+        diag_add(ck->diag, w->line, w->col, "'%.100s' is written /re/", w->text);
+    } else if (strcmp(w->text, "//") == 0) {
+        diag_add(ck->diag, w->line, w->col, "'//' matches everything; say what the last words are");
+    } else {
+        check_value(ck, w, w->text, "", VALUE_REGEX, NULL);
+    }
+}
+
 static void expect_one(struct check *ck, const struct verb_def *def, const struct script_expect *e)
 {
     if (e->words.len == 0) {
@@ -406,6 +419,8 @@ static void expect_one(struct check *ck, const struct verb_def *def, const struc
     } else if (expect_refs(ck, e)) {
         if (e->kind == EXPECT_OUTPUT) {
             expect_text(ck, e, 0, def->usage);
+        } else if (e->kind == EXPECT_ABORTS) {
+            expect_regex(ck, &e->words.at[0]);
         } else {
             check_value(ck, &e->words.at[0], e->words.at[0].text, "", VALUE_SUBSET, NULL);
         }
@@ -445,13 +460,76 @@ static void expect_data(struct check *ck, const struct script_expect *e)
     }
 }
 
+/* ---- quirks ---- */
+
+bool check_condition(struct check *ck, const struct script_word *w)
+{
+    struct error err = ERROR_INIT;
+    if (quirk_check(w->text, &err) != 0) {
+        diag_add(ck->diag, w->line, w->col, "%s", err.text);
+        return false;
+    }
+    return true;
+}
+
+static bool is_outcome(enum expect_kind kind)
+{
+    return kind == EXPECT_OK || kind == EXPECT_ERROR || kind == EXPECT_RETURN ||
+           kind == EXPECT_OUTPUT || kind == EXPECT_ABORTS;
+}
+
+/* What only the simulated layer shows. */
+static const struct script_word *model_word(const struct script_expect *e)
+{
+    for (size_t i = 1; i < e->words.len; i++) {
+        const struct script_word *w = &e->words.at[i];
+        if ((e->kind == EXPECT_NODE && strncmp(w->text, "opt.", 4) == 0) ||
+            (e->kind == EXPECT_GRAPH && i == 3)) {
+            return w;
+        }
+    }
+    return NULL;
+}
+
+/* Two that one version meets, of which only one can be true. */
+static bool quirks_contradict(const struct script_expect *a, const struct script_expect *b)
+{
+    bool dead = a->kind == EXPECT_ABORTS || b->kind == EXPECT_ABORTS;
+    return (dead || (is_outcome(a->kind) && is_outcome(b->kind))) &&
+           quirk_overlap(a->quirk, b->quirk);
+}
+
+static void expect_quirk(struct check *ck, const struct script_stmt *stmt,
+                         const struct script_expect *e)
+{
+    bool model = script_prop_find(stmt, "model-only") != NULL ||
+                 script_header_find(ck->cas, "model-only") != NULL;
+    const struct script_word *w = model_word(e);
+    if (model) {
+        diag_add(ck->diag, e->line, e->col,
+                 "a quirk is of the real QEMU, and on that this statement is left out");
+    } else if (w != NULL) {
+        diag_add(ck->diag, w->line, w->col, "a quirk is of the real QEMU, and that does not show "
+                 "'%.100s'", w->text);
+    }
+    for (size_t i = 0; i < stmt->expects_len; i++) {
+        const struct script_expect *other = &stmt->expects[i];
+        if (other != e && other->quirk != NULL && quirks_contradict(e, other)) {
+            diag_add(ck->diag, e->line, e->col,
+                     "a version has one quirk of a statement's outcome, and '%s' of line %d "
+                     "overlaps", other->quirk, other->line);
+            return;
+        }
+    }
+}
+
 /* What cannot be true of one reply. */
 static void expect_conflicts(struct check *ck, const struct script_stmt *stmt,
                              const struct script_expect *e)
 {
     for (size_t i = 0; i < stmt->expects_len; i++) {
         const struct script_expect *other = &stmt->expects[i];
-        if (other == e) {
+        if (other == e || other->quirk != NULL) {
             continue;
         }
         bool fails = other->kind == EXPECT_ERROR || e->kind == EXPECT_ERROR;
@@ -480,7 +558,7 @@ static void expect_by_kind(struct check *ck, const struct verb_def *def,
 {
     if (e->kind == EXPECT_ERROR) {
         expect_error(ck, def, e, where);
-    } else if (e->kind == EXPECT_RETURN || e->kind == EXPECT_OUTPUT) {
+    } else if (e->kind == EXPECT_RETURN || e->kind == EXPECT_OUTPUT || e->kind == EXPECT_ABORTS) {
         expect_one(ck, def, e);
     } else if (check_words(ck, def, &e->words, 0, true, e->line, e->col)) {
         if (e->kind == EXPECT_GRAPH) {
@@ -501,8 +579,15 @@ void check_expect(struct check *ck, const struct script_stmt *stmt,
         diag_add(ck->diag, e->line, e->col, later, def->name);
     } else if ((def->flags & where) == 0) {
         diag_add(ck->diag, e->line, e->col, "'%s' is not for this statement", def->name);
+    } else if (e->kind == EXPECT_ABORTS && e->quirk == NULL) {
+        diag_add(ck->diag, e->line, e->col,
+                 "'aborts' stands only behind quirk: quirk qemu=7.2 aborts /RE/");
     } else {
         expect_by_kind(ck, def, e, where);
-        expect_conflicts(ck, stmt, e);
+        if (e->quirk != NULL) {
+            expect_quirk(ck, stmt, e);
+        } else {
+            expect_conflicts(ck, stmt, e);
+        }
     }
 }

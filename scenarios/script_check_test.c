@@ -140,7 +140,6 @@ static void test_what_is_for_later_says_so(void **state)
     body("heal l0", "2:1", "'heal' is known but not available in this version");
     body("x\n    job j status=ready", "3:5", "'job' is known but not available in this version");
     body("x\n    check n errors=0", "3:5", "'check' is known but not available in this version");
-    body("x => aborts /x/", "2:6", "'aborts' is known but not available in this version");
     body("image qed a 1M", "2:7", "'qed' is not valid here; valid: raw, qcow2");
 }
 
@@ -183,11 +182,13 @@ static void test_mistyped_words_get_a_suggestion(void **state)
     body("disk d0 size=1M profile=nmve", "2:17", "profile: 'nmve' is not valid here; valid: null, "
                                                  "nvme, ssd, hdd, rdma, tcp; did you mean 'nvme'?");
     body("x\n    evnt STOP", "3:5", "unknown expectation 'evnt'; valid: ok, error, return, output, "
-                                    "event, no-event, data, node, graph; did you mean 'event'?");
+                                    "event, no-event, data, node, graph, aborts, quirk; did you "
+                                    "mean 'event'?");
     body("@asinc(a) x", "2:1", "unknown property '@asinc'; valid: @async, @fail, @fd, @model-only, "
                                "@real-only, @id; did you mean '@async'?");
     body("@model-only(disk-falt) x", "2:1", "valid: disk-fault, virtual-time, crash, exploration, "
-                                            "introspection; did you mean 'disk-fault'?");
+                                            "introspection, unavailable, guest, aborts, order; did "
+                                            "you mean 'disk-fault'?");
     body("load reader n rw=read count=1\nwait raeder", "3:6", "did you mean 'reader'?");
     body("x => error GenericEror \"a\"", "2:12", "unknown error class 'GenericEror'; valid: "
          "GenericError, CommandNotFound, DeviceNotActive, DeviceNotFound, KVMMissingCap; did you "
@@ -234,8 +235,14 @@ static void test_headers(void **state)
     body("timeout 1s stebs=1", "2:12", "timeout takes no 'stebs'; valid: steps; did you mean");
     body("host qemu", "2:6", "'qemu' is not valid here; valid: sim, posix");
     body("schedule random", "2:10", "'random' is not valid here; valid: fifo, seeded");
-    body("quirk qemu-7 \"x\"", "2:7", "'qemu-7' is not a condition (qemu<=7.2.22)");
-    body("quirk qemu<=7.2", "2:1", "TEXT is missing; usage: quirk");
+    body("quirk qemu=7.2 ok", "2:1", "'quirk' is an expectation: it stands indented below its");
+    body("model-only", "2:1", "REASON is missing; usage: model-only REASON");
+    body("model-only gest", "2:12", "model-only takes a reason; valid: disk-fault");
+    body("model-only gest", "2:12", "order; did you mean 'guest'?");
+    body("model-only guest order", "2:18", "unexpected 'order'; usage: model-only REASON");
+    body("model-only guest\nmodel-only order", "3:1", "the case has 'model-only' already");
+    body("model-only guest\n@real-only x", "3:1",
+         "@real-only and model-only leave the statement out everywhere");
     body("group", "2:1", "NAME is missing; usage: group NAME...");
     body("require a b!", "2:11", "'b!' is not a name");
 }
@@ -349,6 +356,60 @@ static void test_expectations(void **state)
     body("x\n    node n x", "3:12", "'x' is not KEY=VALUE; usage: node");
 }
 
+static void test_quirks(void **state)
+{
+    (void)state;
+    body("x => aborts /a/", "2:6", "'aborts' stands only behind quirk: quirk qemu=7.2 aborts /RE/");
+    body("x => quirk", "2:11", "usage: quirk CONDITION EXPECTATION...");
+    body("x\n    quirk qemu=7.2", "3:19", "usage: quirk CONDITION EXPECTATION...");
+    body("x\n    quirk qemu-7 ok", "3:11", "'qemu-7' is not a condition: qemu, one of < <= = >= >");
+    body("x\n    quirk qemu<0 ok", "3:11", "'qemu<0' is a condition that no version meets");
+    body("matrix v=7.2\nx\n    quirk qemu=${v} ok", "4:11", "'qemu=${v}' is not a condition");
+    body("x\n    quirk ok qemu=7.2", "3:11", "'ok' is not a condition");
+    body("x\n    quirk qemu=7.2 eror", "3:20", "'eror' does not stand behind quirk; valid: ok, ");
+    body("x\n    quirk qemu=7.2 eror", "3:20", "; did you mean 'error'?");
+    body("x\n    quirk qemu=7.2 event E", "3:20", "'event' does not stand behind quirk");
+    body("x\n    quirk qemu=7.2 quirk qemu=7.2 ok", "3:20", "'quirk' does not stand behind quirk");
+    body("x\n    quirk qemu=7.2 => ok", "3:22", "usage: quirk CONDITION");
+    body("x\n    quirk qemu=7.2 ok fine", "3:23", "unexpected 'fine'; usage: ok");
+    body("x\n    quirk qemu=7.2 aborts", "3:20", "usage: aborts /RE/");
+    body("x\n    quirk qemu=7.2 aborts \"a\"", "3:27", "'a' is written /re/");
+    body("x\n    quirk qemu=7.2 aborts //", "3:27", "'//' matches everything");
+    body("x\n    quirk qemu=7.2 aborts /(/", "3:27", "bad regular expression");
+    body("x\n    quirk qemu=7.2 aborts /a/ /b/", "3:31", "unexpected '/b/'; usage: aborts /RE/");
+    body("x\n    quirk qemu=7.2 node n opt.a=1", "3:27", "that does not show 'opt.a=1'");
+    body("x\n    quirk qemu=7.2 graph a -b-> c [frozen]", "3:35", "that does not show '[frozen]'");
+    body("io n read 0 1\n    quirk qemu=7.2 return {}", "3:20", "'return' is not for this");
+    body("x\n    quirk qemu=7.2 error \"${y}\"", "3:27", "unknown ${y}; valid: seed");
+    body("@model-only(guest) x\n    quirk qemu=7.2 ok", "3:20",
+         "a quirk is of the real QEMU, and on that this statement is left out");
+    body("model-only guest\nx\n    quirk qemu=7.2 ok", "4:20", "on that this statement is left");
+    body("x\n    quirk qemu=7.2 ok\n    quirk qemu<=7.2.22 error", "4:24",
+         "a version has one quirk of a statement's outcome, and 'qemu=7.2' of line 3 overlaps");
+    body("x\n    quirk qemu=7.2 aborts /a/\n    quirk qemu=7.2 graph a -b-> c", "4:20",
+         "'qemu=7.2' of line 3 overlaps");
+}
+
+/* What a quirk says contradicts what the others expect: that is its sense. */
+static void test_quirks_beside_others(void **state)
+{
+    (void)state;
+    static const char text[] = "case a\n"
+                               "x => error\n"
+                               "    quirk qemu=7.2 ok\n"
+                               "    quirk qemu=7.2 graph a -b-> c\n"
+                               "    quirk qemu=7.2 data n 0+1 is 1\n"
+                               "    quirk qemu>=8 return {}\n"
+                               "x => return {}\n"
+                               "    quirk qemu<7.2 aborts /a/\n"
+                               "    quirk qemu=7.2 error\n";
+    struct strbuf errors = { 0 };
+    struct script *s = script_parse("f", text, sizeof(text) - 1, &errors);
+    assert_string_equal(strbuf_str(&errors), "");
+    script_free(s);
+    strbuf_free(&errors);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +427,8 @@ int main(void)
         cmocka_unit_test(test_world_verbs),
         cmocka_unit_test(test_properties),
         cmocka_unit_test(test_expectations),
+        cmocka_unit_test(test_quirks),
+        cmocka_unit_test(test_quirks_beside_others),
     };
     return cmocka_run_group_tests_name("scenarios/script_check", tests, NULL, NULL);
 }

@@ -254,10 +254,10 @@ static const char *expect_name(enum expect_kind kind)
 }
 
 /* What the reply must be gets an arrow; what else must be true does not. */
-static bool expect_is_reply(enum expect_kind kind)
+static bool expect_is_reply(const struct script_expect *e)
 {
-    return kind == EXPECT_OK || kind == EXPECT_ERROR || kind == EXPECT_RETURN ||
-           kind == EXPECT_OUTPUT || kind == EXPECT_ABORTS;
+    return e->quirk == NULL && (e->kind == EXPECT_OK || e->kind == EXPECT_ERROR ||
+                                e->kind == EXPECT_RETURN || e->kind == EXPECT_OUTPUT);
 }
 
 static void expect_pieces(const struct script_expect *e, bool arrow, struct pieces *p)
@@ -265,6 +265,10 @@ static void expect_pieces(const struct script_expect *e, bool arrow, struct piec
     bool text_means = e->kind == EXPECT_ERROR || e->kind == EXPECT_OUTPUT;
     if (arrow) {
         piece_add(p, mem_strdup("=>"));
+    }
+    if (e->quirk != NULL) {
+        piece_add(p, mem_strdup("quirk"));
+        piece_add(p, mem_strdup(e->quirk));
     }
     piece_add(p, mem_strdup(expect_name(e->kind)));
     for (size_t i = 0; i < e->words.len; i++) {
@@ -275,7 +279,7 @@ static void expect_pieces(const struct script_expect *e, bool arrow, struct piec
 static void put_expect(const struct script_expect *e, struct strbuf *out)
 {
     struct pieces p = { 0 };
-    expect_pieces(e, expect_is_reply(e->kind), &p);
+    expect_pieces(e, expect_is_reply(e), &p);
     put_comments(e->comments, INDENT, out);
     put_pieces(&p, INDENT, e->tail, out);
     pieces_fini(&p);

@@ -72,6 +72,7 @@ static void same_stmt(const struct script_stmt *a, const struct script_stmt *b)
     for (size_t i = 0; i < a->expects_len; i++) {
         const struct script_expect *e = &a->expects[i], *f = &b->expects[i];
         assert_int_equal(e->kind, f->kind);
+        same_text(e->quirk, f->quirk);
         same_words(&e->words, &f->words,
                    e->kind == EXPECT_ERROR || e->kind == EXPECT_OUTPUT);
         same_text(e->tail, f->tail);
@@ -259,6 +260,19 @@ static void test_deleting_a_statement_keeps_the_ids(void **state)
     strbuf_free(&out);
 }
 
+static void test_quirks_stand_below_without_an_arrow(void **state)
+{
+    (void)state;
+    becomes("case a\nmodel-only   guest # why\nx\n",
+            "case a\nmodel-only guest  # why\nx\n");
+    becomes("case a\nx => error 'a'\n  # note\n => quirk  \"qemu<=7.2.22\" error\tGenericError "
+            "\"b c\"  # tail\n    quirk qemu>9 graph a -b->  c\n    event E\n",
+            "case a\nx => error \"a\"\n    # note\n    quirk qemu<=7.2.22 error GenericError "
+            "\"b c\"  # tail\n    quirk qemu>9 graph a -b-> c\n    event E\n");
+    becomes("case a\nx => quirk qemu=7.2 aborts /a b/\nx\n quirk qemu=7.2 return {\"a\":  1}\n",
+            "case a\nx => quirk qemu=7.2 aborts /a b/\nx\n    quirk qemu=7.2 return {\"a\":  1}\n");
+}
+
 /* ---- random scripts ---- */
 
 struct gen {
@@ -370,6 +384,20 @@ static void gen_expect(struct gen *g, bool fails, bool io)
     }
 }
 
+static void gen_quirk(struct gen *g)
+{
+    static const char *const quirks[] = {
+        "quirk qemu=7.2 ok", "quirk qemu<=7.2.22  error 'a \"b\"'", "quirk 'qemu>7' error /a b/",
+        "quirk qemu=7.2 data n 4k 4k in 0|1", "quirk qemu>=8 aborts /Assertion `.*' failed/",
+        "quirk qemu=7.2 output \"${v} $${x}\"", "quirk qemu<9 graph a -b-> c",
+    };
+    if (draw(g, 3) == 0) {
+        strbuf_puts(&g->out, draw(g, 2) == 0 ? "    " : "\t=> ");
+        strbuf_puts(&g->out, quirks[draw(g, ARRAY_LEN(quirks))]);
+        gen_tail(g);
+    }
+}
+
 static void gen_stmt(struct gen *g)
 {
     static const char *const props[] = { "", "", "", "@real-only ", "@model-only(crash)  ",
@@ -416,6 +444,9 @@ static void gen_stmt(struct gen *g)
             continue;
         }
         break; /* A return after an error would contradict it. */
+    }
+    if (strncmp(prop, "@model-only", 11) != 0) {
+        gen_quirk(g);
     }
 }
 
@@ -494,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_comments_stay_where_they_were),
         cmocka_unit_test(test_ids_are_written_when_not_natural),
         cmocka_unit_test(test_deleting_a_statement_keeps_the_ids),
+        cmocka_unit_test(test_quirks_stand_below_without_an_arrow),
         cmocka_unit_test(test_random_scripts_round_trip),
         cmocka_unit_test(test_random_damage_is_survived),
     };

@@ -173,27 +173,40 @@ static enum lex_mode expect_mode(enum expect_kind kind)
     }
 }
 
-/* The keyword has been read: the rest of the line belongs to it. */
-static void read_expect_rest(struct parser *p, struct script_stmt *stmt,
-                             const struct script_word *w, bool on_line)
+/* A place at the end of the statement's, whose words are still to come.  NULL after an error. */
+static struct script_expect *expect_add(struct parser *p, struct script_stmt *stmt,
+                                        const struct script_word *w)
 {
     const struct verb_def *def = verb_find(VERB_EXPECT, w->text);
     if (def == NULL) {
         unknown_word(p, w, VERB_EXPECT, "expectation");
         lex_skip_line(&p->lx);
-        return;
+        return NULL;
     }
     if (stmt->expects_len == SCRIPT_MAX_EXPECTS) {
         diag_add(&p->diag, w->line, w->col, "more than %d expectations", SCRIPT_MAX_EXPECTS);
         lex_skip_line(&p->lx);
-        return;
+        return NULL;
     }
     stmt->expects = array_grow(stmt->expects, stmt->expects_len, sizeof(*stmt->expects));
     struct script_expect *e = &stmt->expects[stmt->expects_len++];
     *e = (struct script_expect){ .kind = (enum expect_kind)def->code,
                                  .line = w->line,
-                                 .col = w->col,
-                                 .on_line = on_line };
+                                 .col = w->col };
+    return e;
+}
+
+/* The keyword has been read: the rest of the line belongs to it.  quirk: taken over. */
+static void read_expect_rest(struct parser *p, struct script_stmt *stmt,
+                             const struct script_word *w, char *quirk, bool on_line)
+{
+    struct script_expect *e = expect_add(p, stmt, w);
+    if (e == NULL) {
+        free(quirk);
+        return;
+    }
+    e->quirk = quirk;
+    e->on_line = on_line;
     bool good = read_words(p, expect_mode(e->kind), &e->words, NULL);
     if (!on_line) {
         e->comments = pending_take(p);
@@ -202,6 +215,43 @@ static void read_expect_rest(struct parser *p, struct script_stmt *stmt,
     if (good) {
         check_expect(&p->check, stmt, e);
     }
+}
+
+/* Whether that expectation may stand behind quirk; says why not. */
+static bool behind_quirk(struct parser *p, const struct script_word *w)
+{
+    const char *const *names = verb_find(VERB_EXPECT, "quirk")->args[1].names;
+    if (verb_value_check(VALUE_CHOICE, names, w->text, NULL) == 0) {
+        return true;
+    }
+    struct strbuf list = { 0 };
+    verb_list_names(names, w->text, &list);
+    diag_add(&p->diag, w->line, w->col, "'%.100s' does not stand behind quirk; valid: %s", w->text,
+             strbuf_str(&list));
+    strbuf_free(&list);
+    lex_skip_line(&p->lx);
+    return false;
+}
+
+/* `quirk` has been read. */
+static void read_quirk(struct parser *p, struct script_stmt *stmt, bool on_line)
+{
+    struct script_word condition = { 0 }, w = { 0 };
+    enum lex_token token = lex_next(&p->lx, LEX_WORD, &condition);
+    if (token == LEX_TOKEN_WORD && !check_condition(&p->check, &condition)) {
+        lex_skip_line(&p->lx);
+        token = LEX_TOKEN_BAD;
+    } else if (token == LEX_TOKEN_WORD) {
+        token = lex_next(&p->lx, LEX_WORD, &w);
+    }
+    if (token == LEX_TOKEN_WORD && behind_quirk(p, &w)) {
+        read_expect_rest(p, stmt, &w, mem_strdup(condition.text), on_line);
+    } else if (token == LEX_TOKEN_END || token == LEX_TOKEN_ARROW) {
+        report(p, "usage: quirk CONDITION EXPECTATION...");
+        lex_skip_line(&p->lx);
+    }
+    script_word_fini(&condition);
+    script_word_fini(&w);
 }
 
 /* Reads one expectation; the lexer stands before its keyword. */
@@ -213,7 +263,11 @@ static void read_expect(struct parser *p, struct script_stmt *stmt, bool on_line
         token = lex_next(&p->lx, LEX_WORD, &w);
     }
     if (token == LEX_TOKEN_WORD) {
-        read_expect_rest(p, stmt, &w, on_line);
+        if (strcmp(w.text, "quirk") == 0) {
+            read_quirk(p, stmt, on_line);
+        } else {
+            read_expect_rest(p, stmt, &w, NULL, on_line);
+        }
         script_word_fini(&w);
     } else if (token != LEX_TOKEN_BAD) {
         report(p, "an expectation is missing behind =>");

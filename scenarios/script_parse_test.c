@@ -74,7 +74,7 @@ static void test_headers_fill_the_case(void **state)
                              "matrix c=\"\"\n"
                              "seeds 3..8\n"
                              "require qcow2 luks\n"
-                             "quirk qemu<=7.2.22 \"it aborts\"\n"
+                             "model-only guest\n"
                              "timeout 10s steps=5000\n"
                              "group quick io\n"
                              "host posix\n"
@@ -95,7 +95,35 @@ static void test_headers_fill_the_case(void **state)
     assert_int_equal(c->host, HOST_POSIX);
     assert_int_equal(c->schedule, SCHEDULE_SEEDED);
     assert_int_equal(script_header_find(c, "group")->words.len, 2);
+    assert_string_equal(script_header_find(c, "model-only")->words.at[0].text, "guest");
     assert_null(script_header_find(c, "seed"));
+    script_free(s);
+}
+
+static void test_quirks_are_expectations_of_versions(void **state)
+{
+    (void)state;
+    struct script *s = parse("case a\n"
+                             "x => error GenericError \"no\"\n"
+                             "    quirk qemu=7.2 ok\n"
+                             "    => quirk qemu>7.2 error /maybe/   # later\n"
+                             "    quirk qemu=7.2 graph a -b-> c\n"
+                             "io n read 0 1 => quirk qemu<9 aborts /Assertion `x' failed/\n");
+    const struct script_expect *e = s->cases[0].stmts[0].expects;
+    assert_int_equal(s->cases[0].stmts[0].expects_len, 4);
+    assert_null(e[0].quirk);
+    assert_string_equal(e[1].quirk, "qemu=7.2");
+    assert_int_equal(e[1].kind, EXPECT_OK);
+    assert_int_equal(e[1].words.len, 0);
+    assert_string_equal(e[2].quirk, "qemu>7.2");
+    assert_int_equal(e[2].kind, EXPECT_ERROR);
+    assert_int_equal(e[2].words.at[0].form, WORD_REGEX);
+    assert_string_equal(e[2].tail, "# later");
+    assert_int_equal(e[3].kind, EXPECT_GRAPH);
+    e = s->cases[0].stmts[1].expects;
+    assert_int_equal(e->kind, EXPECT_ABORTS);
+    assert_true(e->on_line);
+    assert_string_equal(e->words.at[0].text, "/Assertion `x' failed/");
     script_free(s);
 }
 
@@ -290,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_whole_file),
         cmocka_unit_test(test_headers_fill_the_case),
+        cmocka_unit_test(test_quirks_are_expectations_of_versions),
         cmocka_unit_test(test_quotes_and_escapes),
         cmocka_unit_test(test_json_stands_as_it_is),
         cmocka_unit_test(test_a_backslash_continues_a_line),

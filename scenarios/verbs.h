@@ -61,7 +61,7 @@ enum verb_class {
     VERB_HEADER,
     VERB_PROPERTY,
     VERB_EXPECT,
-    VERB_REASON, /* Of @model-only. */
+    VERB_REASON, /* Of @model-only and the header model-only. */
     VERB_STRUCTURE, /* case, end */
 };
 
@@ -83,7 +83,8 @@ enum { VERB_ON_ANY = VERB_ON_COMMAND | VERB_ON_IO | VERB_ON_WORLD };
 struct verb_def {
     const char *name; /* NULL ends the table. */
     enum verb_class class;
-    int code; /* VERB_EXPECT: enum expect_kind; VERB_STATEMENT: enum verb_id. */
+    int code; /* VERB_EXPECT: enum expect_kind (quirk: EXPECT_QUIRK); VERB_STATEMENT: enum
+               * verb_id. */
     uint32_t flags;
     const struct verb_arg *args; /* NULL: none. */
     const struct verb_key *keys; /* NULL: none. */

@@ -24,6 +24,8 @@ static const char *const schedules[] = { "fifo", "seeded", NULL };
 static const char *const ro_rw[] = { "ro", "rw", NULL };
 static const char *const is_in[] = { "is", "in", NULL };
 static const char *const sectors[] = { "512", "4096", "4k", "4K", NULL };
+static const char *const behind_quirk[] = { "ok", "error", "return", "output", "aborts", "data",
+                                            "node", "graph", NULL };
 
 static const struct verb_key disk_keys[] = {
     { "size", VALUE_SIZE_POS, NULL, false, 0, "bytes; required unless from= is given" },
@@ -153,11 +155,7 @@ static const struct verb_arg seeds_args[] = {
     { "only", VALUE_CHOICE, only, true },
     { 0 },
 };
-static const struct verb_arg quirk_args[] = {
-    { "CONDITION", VALUE_TEXT, NULL, false },
-    { "TEXT", VALUE_TEXT, NULL, false },
-    { 0 },
-};
+static const struct verb_arg reason_args[] = { { "REASON", VALUE_TEXT, NULL, false }, { 0 } };
 static const struct verb_arg timeout_args[] = { { "DURATION", VALUE_DURATION, NULL, true }, { 0 } };
 static const struct verb_key timeout_keys[] = {
     { "steps", VALUE_UINT_POS, NULL, false, 0, "of the scheduler" },
@@ -186,6 +184,11 @@ static const struct verb_arg data_args[] = {
 static const struct verb_key data_keys[] = {
     { "per", VALUE_SIZE_POS, NULL, false, 0,
       "of `in`: every piece of that many bytes is one value throughout (1)" },
+    { 0 },
+};
+static const struct verb_arg quirk_args[] = {
+    { "CONDITION", VALUE_TEXT, NULL, false },
+    { "EXPECTATION", VALUE_CHOICE, behind_quirk, false },
     { 0 },
 };
 static const struct verb_arg graph_args[] = {
@@ -217,9 +220,9 @@ const struct verb_def verbs_all[] = {
       "runs once with every seed from A to B", NULL },
     { "require", VERB_HEADER, 0, VERB_FREE_WORDS, name_args, NULL, "require NAME...",
       "skips the case where one of these features is missing", NULL },
-    { "quirk", VERB_HEADER, 0, 0, quirk_args, NULL, "quirk qemu<=VERSION \"TEXT\"",
-      "a known difference of the reference; the simulated target is not excused",
-      "    The condition is qemu, one of < <= = >= >, and a version.\n" },
+    { "model-only", VERB_HEADER, 0, VERB_ONCE, reason_args, NULL, "model-only REASON",
+      "leaves the whole case out on the real QEMU",
+      "    What @model-only says of a statement, of all of them.\n" },
     { "timeout", VERB_HEADER, 0, VERB_ONCE, timeout_args, timeout_keys,
       "timeout DURATION [steps=N]", "limits virtual time and steps of a run", NULL },
     { "group", VERB_HEADER, 0, VERB_FREE_WORDS, name_args, NULL, "group NAME...",
@@ -317,8 +320,14 @@ const struct verb_def verbs_all[] = {
       "job ID KEY=VALUE...", "members of the job's entry in query-jobs", NULL },
     { "check", VERB_EXPECT, EXPECT_CHECK, ANY | VERB_LATER | VERB_FREE_WORDS, NULL, NULL,
       "check NODE errors=N leaks=N|any", "the image is consistent", NULL },
-    { "aborts", VERB_EXPECT, EXPECT_ABORTS, ANY | VERB_LATER | VERB_FREE_WORDS, NULL, NULL,
-      "aborts /RE/", "the reference dies with that text", NULL },
+    { "aborts", VERB_EXPECT, EXPECT_ABORTS, ANY, NULL, NULL, "aborts /RE/",
+      "the reference dies, and its last words match",
+      "    It stands only behind quirk: quirk qemu=7.2 aborts /Assertion .* failed/\n" },
+    { "quirk", VERB_EXPECT, EXPECT_QUIRK, ANY, quirk_args, NULL, "quirk CONDITION EXPECTATION...",
+      "what those versions of the reference show instead",
+      "    CONDITION is qemu, one of < <= = >= >, and a version, of which as many parts are\n"
+      "    compared as are given: qemu=7.2 holds for all 7.2.x.\n"
+      "    EXPECTATION is ok, error, return, output, aborts, data, node or graph.\n" },
 
     /* Properties. */
     { "@async", VERB_PROPERTY, 0, VERB_ON_COMMAND | VERB_ON_IO, NULL, NULL, "@async(TAG)",
@@ -345,5 +354,13 @@ const struct verb_def verbs_all[] = {
       "belongs to an explored schedule or error", NULL },
     { "introspection", VERB_REASON, 0, 0, NULL, NULL, "introspection",
       "looks at what the real QEMU does not show", NULL },
+    { "unavailable", VERB_REASON, 0, 0, NULL, NULL, "unavailable",
+      "shows that blksim has not what QEMU has", NULL },
+    { "guest", VERB_REASON, 0, 0, NULL, NULL, "guest",
+      "needs what a guest does; the real machine has none", NULL },
+    { "aborts", VERB_REASON, 0, 0, NULL, NULL, "aborts",
+      "QEMU 7.2 dies of it, or hangs, and no quirk is spent on it", NULL },
+    { "order", VERB_REASON, 0, 0, NULL, NULL, "order",
+      "QEMU's answer follows a hash table or a race", NULL },
     { .name = NULL },
 };

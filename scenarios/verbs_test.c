@@ -59,6 +59,17 @@ static void test_every_expectation_has_a_word(void **state)
         }
         assert_int_equal(found, 1);
     }
+    assert_int_equal(verb_find(VERB_EXPECT, "quirk")->code, EXPECT_QUIRK);
+}
+
+/* What may stand behind quirk is a list of expectations. */
+static void test_every_quirk_is_an_expectation(void **state)
+{
+    (void)state;
+    const char *const *names = verb_find(VERB_EXPECT, "quirk")->args[1].names;
+    for (size_t i = 0; names[i] != NULL; i++) {
+        assert_non_null(verb_find(VERB_EXPECT, names[i]));
+    }
 }
 
 static void test_every_fault_kind_is_a_word(void **state)
@@ -184,6 +195,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_every_word_is_described),
         cmocka_unit_test(test_names_are_listed_one_by_one),
         cmocka_unit_test(test_every_expectation_has_a_word),
+        cmocka_unit_test(test_every_quirk_is_an_expectation),
         cmocka_unit_test(test_every_fault_kind_is_a_word),
         cmocka_unit_test(test_ids_of_verbs),
         cmocka_unit_test(test_values),

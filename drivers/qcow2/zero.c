@@ -38,12 +38,6 @@ static uint64_t changed_entry(const struct qcow2 *q, uint64_t old, enum what wha
     }
 }
 
-/* Whether an L2 table that is not there may stay away. */
-static bool needs_no_table(const struct qcow2 *q, enum what what)
-{
-    return what == WHAT_CUT || (what == WHAT_DISCARD && (q->version < 3 || !has_backing(q)));
-}
-
 /* As many clusters as are in one slice; returns how many, or -errno. */
 static int64_t change_slice(struct qcow2 *q, int64_t offset, uint64_t clusters, enum what what,
                             enum discard_type type)
@@ -79,7 +73,7 @@ static int change_range(struct qcow2 *q, int64_t offset, int64_t bytes, enum wha
     while (left > 0) {
         uint64_t i = (uint64_t)offset >> table_bits;
         int64_t n;
-        if (i >= q->l1_size || (!(q->l1[i] & ENTRY_OFFSET) && needs_no_table(q, what))) {
+        if (i >= q->l1_size) {
             uint64_t end = (i + 1) << table_bits;
             n = (int64_t)MIN(left, (end - (uint64_t)offset) >> q->cluster_bits);
         } else {

@@ -381,6 +381,16 @@ const struct schema_type *layer_command_args(const struct layer *l, const char *
     return cmd ? cmd->args : NULL;
 }
 
+const struct schema_type *layer_command_schema(const char *name, bool *known)
+{
+    size_t i = 0;
+    while (qmp_commands[i] && strcmp(qmp_commands[i]->name, name) != 0) {
+        i++;
+    }
+    *known = qmp_commands[i] != NULL;
+    return *known ? qmp_commands[i]->args : NULL;
+}
+
 const char *layer_command_name(size_t i)
 {
     CHECK(i < ARRAY_LEN(qmp_commands));

@@ -28,6 +28,7 @@ struct record_stmt {
     char *why;     /* Of SKIPPED: a reason of @model-only, "real-only", "after-death"...;
                     * of DIED: target_real_death.  Otherwise NULL. */
     enum record_quirk quirk;
+    int64_t took_ns; /* Of the target's own time. */
 
     json_t *reply;  /* QMP: {"return": ...} or {"error": {...}}; NULL: none. */
     bool failed;    /* io and world verbs: the command reported failure. */
@@ -58,7 +59,9 @@ struct record {
     size_t len, cap;
     struct record_node *nodes;
     size_t nodes_len, nodes_cap;
-    char *files; /* Directory where the files of the case lie when the run has ended; NULL: none. */
+    /* In: directory where the files of the case lie when the run has ended.  Of a simulated target,
+     * where they are copied to then.  NULL: nobody wants them. */
+    char *files;
 };
 
 void record_init(struct record *r, const char *target);
@@ -66,5 +69,7 @@ void record_fini(struct record *r);
 /* A new statement at the end, zero but for these. */
 struct record_stmt *record_add(struct record *r, uint32_t id, int line, const char *command,
                                const char *text);
+/* A new node at the end, zero but for its name. */
+struct record_node *record_add_node(struct record *r, const char *name);
 
 #endif

@@ -48,10 +48,18 @@ struct target *target_real_create(const struct target_real_config *cfg, struct e
  * target_real_create.  Needs no target. */
 char *real_version(enum real_kind kind, const char *prefix, struct error *err);
 
+/* The path of a program: found below the prefix where a build tree or an installation has it, or
+ * by PATH; new.  Errors: -ENOENT, naming the folder, or the package that has it. */
+char *real_find_program(const char *prefix, const char *name, struct error *err);
+
 /* More words for its command line: what runs is ended and started again with all that was given so
  * far and this.  Errors: what the program said when it refused, without its own name and the
  * option in front ("qemu-system-x86_64: -drive x: TEXT" -> TEXT); the words then do not count. */
 int target_real_args(struct target *t, int argc, char **argv, struct error *err);
+
+/* Whether its command line can have these words at all.  Errors: -ENOTSUP naming the first that it
+ * has not. */
+int target_real_check_args(struct target *t, int argc, char **argv, struct error *err);
 
 /* A program of the same installation that works on the files of the directory (qemu-img); argv
  * without the program, ended by NULL.  Its output, stdout and then stderr, is appended to out.
@@ -74,6 +82,17 @@ int target_real_pass_fd(struct target *t, const char *file, bool writable, struc
 /* Ends the program as a power cut of it does (SIGKILL), and starts it again, with its command
  * line, when it is next needed. */
 void target_real_kill(struct target *t);
+
+/* Whether the program runs. */
+bool target_real_is_up(const struct target *t);
+
+/* Files of the private directory, or any others.  Errors: -errno, naming the path. */
+/* Makes a file of that many bytes, all holes; resize: gives one that is there that size. */
+int target_real_file_make(const char *path, int64_t bytes, bool resize, struct error *err);
+int target_real_file_write(const char *path, int64_t offset, const void *bytes, size_t n,
+                           struct error *err);
+/* Holes stay holes. */
+int target_real_file_copy(const char *from, const char *to, struct error *err);
 
 /* How the program died, a line for people and its last words ("SIGABRT\n...Assertion `x' failed.");
  * NULL while it has not.  Of the target. */

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: MIT */
+/* The qemu oracle: statement by statement, what the model showed beside what the reference did.
+ *
+ * 1. Each statement of ours gets its twin, and their automatic names are paired.
+ * 2. Outcome, output and state of the two are compared, statement by statement.
+ * 3. Then the events of the whole case, whose differences go to the statement they came in.
+ * 4. Then what the nodes hold at the end, if both sides have gone the same way.
+ *
+ * What follows a quirk, or a statement that only one side has done, starts from the state as it is.
+ */
+#include "scenarios/diff/compare.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "scenarios/diff/compare_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { DETAIL_MAX = 6144, SIGNATURE_MAX = 320, SIGNATURE_VALUE = 100 };
+
+struct compare {
+    const struct record *ours, *theirs;
+    struct result *r;
+    struct compare_side side[COMPARE_SIDES];
+    struct compare_state state;
+    uint32_t next_name;
+    struct compare_pair *pairs;
+    struct compare_late late[COMPARE_SIDES];
+    struct compare_pair *aio; /* The last statement with requests that nobody waits for; or NULL. */
+    bool absorb; /* The sides have gone different ways, as the script says. */
+};
+
+/* ---- twins ---- */
+
+static const struct record_stmt *find_twin(const struct record *theirs, uint32_t id, size_t *from)
+{
+    for (size_t i = 0; i < theirs->len; i++) {
+        size_t at = (*from + i) % theirs->len;
+        if (theirs->at[at].id == id) {
+            *from = at + 1;
+            return &theirs->at[at];
+        }
+    }
+    return NULL;
+}
+
+static bool is_done(const struct record_stmt *s)
+{
+    return s && s->end == RECORD_DONE;
+}
+
+/* One side has done it and the other has not, and it may have changed something. */
+static bool is_one_sided(const struct record_stmt *ours, const struct record_stmt *theirs)
+{
+    if (is_done(ours) == is_done(theirs)) {
+        return false;
+    }
+    const struct record_stmt *done = is_done(ours) ? ours : theirs;
+    return !compare_is_harmless(done) && !json_object_get(done->reply, "error");
+}
+
+bool compare_same_history(const struct record *ours, const struct record *theirs)
+{
+    size_t from = 0;
+    for (size_t i = 0; i < ours->len; i++) {
+        const struct record_stmt *twin = find_twin(theirs, ours->at[i].id, &from);
+        if (is_one_sided(&ours->at[i], twin) || (twin && twin->end == RECORD_DIED)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- telling ---- */
+
+/* The place without names of nodes: "nodes.hd0.image.filename" -> "nodes.*.image.filename". */
+static char *path_kind(const char *path)
+{
+    static const char *const by_name[] = { "nodes.", "block." };
+    for (size_t i = 0; i < ARRAY_LEN(by_name); i++) {
+        size_t n = strlen(by_name[i]);
+        if (strncmp(path, by_name[i], n) == 0) {
+            const char *rest = path + n;
+            rest += *rest == '"' ? strcspn(rest + 1, "\"") + 2 : strcspn(rest, ".");
+            return mem_printf("%s*%s", by_name[i], rest);
+        }
+    }
+    return mem_strdup(path);
+}
+
+static char *signature_of(const char *command, const struct diff_entry *e)
+{
+    char *kind = path_kind(e->path);
+    const char *a = e->value[OURS] ? e->value[OURS] : "nothing";
+    const char *b = e->value[THEIRS] ? e->value[THEIRS] : "nothing";
+    char *text = mem_printf("%s: %.*s / %.*s", kind, SIGNATURE_VALUE, a, SIGNATURE_VALUE, b);
+    char *normal = result_normalise(text);
+    char *signature = mem_printf("qemu:%s:%.*s", command, SIGNATURE_MAX, normal);
+    free(normal);
+    free(text);
+    free(kind);
+    return signature;
+}
+
+static void pair_differs(struct compare_pair *pair, const struct compare *c,
+                         const struct diff_list *list)
+{
+    CHECK(list->len > 0);
+    if (!pair->signature) {
+        char *command = compare_command(pair->ours);
+        pair->signature = signature_of(command, &list->at[0]);
+        free(command);
+    }
+    if (pair->verdict == DIFF_SAME) {
+        pair->verdict = DIFF_DIFFERS;
+    }
+    diff_print(list, 0, c->theirs->target, &pair->detail);
+}
+
+/* Something that has no two values to show. */
+static void pair_is(struct compare_pair *pair, enum diff_verdict verdict, const char *text)
+{
+    pair->verdict = verdict;
+    strbuf_puts(&pair->detail, text);
+    if ((verdict == DIFF_DIFFERS || verdict == DIFF_ABORTS) && !pair->signature) {
+        char *first = mem_strndup(text, strcspn(text, "\n"));
+        char *last = mem_strdup(strrchr(text, '\n') ? strrchr(text, '\n') + 1 : "");
+        char *normal = result_normalise(first), *normal_last = result_normalise(last);
+        char *command = compare_command(pair->ours);
+        pair->signature = mem_printf("qemu:%s:%s%s%.*s", command, normal, *last ? ": " : "",
+                                     SIGNATURE_MAX, normal_last);
+        free(command);
+        free(normal);
+        free(normal_last);
+        free(first);
+        free(last);
+    }
+}
+
+/* What a side showed, in a line. */
+static void put_outcome(const char *name, const struct record_stmt *s, struct strbuf *out)
+{
+    char *reply = s->reply ? json_dumps(s->reply, 0) : NULL;
+    const char *text = reply ? reply : s->output ? s->output : "";
+    strbuf_printf(out, "%s: %s%.*s\n", name, s->failed && !reply ? "failed: " : "", 2048, text);
+    free(reply);
+}
+
+/* ---- one statement ---- */
+
+static void diff_reply(struct compare *c, const struct compare_pair *pair, const char *command,
+                       struct diff_list *list, struct strbuf *full)
+{
+    json_t *view[COMPARE_SIDES];
+    size_t before = list->len;
+    compare_reply_views(c->side, command, pair->ours, pair->theirs, view);
+    const json_t *a = json_object_get(view[OURS], "return");
+    const json_t *b = json_object_get(view[THEIRS], "return");
+    if (a && b && strcmp(command, "query-qmp-schema") == 0) {
+        compare_schemas(list, a, b);
+    } else if (!a != !b && view[OURS] && view[THEIRS]) {
+        char *ours = json_dumps(view[OURS], 0), *theirs = json_dumps(view[THEIRS], 0);
+        diff_add(list, "reply", ours, theirs);
+        free(ours);
+        free(theirs);
+    } else {
+        diff_json(list, "", view[OURS], view[THEIRS]);
+        if (list->len > before && a && b) {
+            diff_print_sides("", c->theirs->target, view[OURS], view[THEIRS], full);
+        }
+    }
+    json_decref(view[OURS]);
+    json_decref(view[THEIRS]);
+}
+
+static void diff_complaints(const struct compare *c, const struct compare_pair *pair,
+                            struct diff_list *list)
+{
+    const char *a = pair->ours->complaint, *b = pair->theirs->complaint;
+    (void)c;
+    if (a || b) {
+        diff_add(list, "expectation", a ? a : "it holds", b ? b : "it holds");
+    }
+}
+
+/* The nodes that a difference of state is about, in full. */
+static void print_nodes(struct compare *c, const struct compare_pair *pair,
+                        const struct diff_list *list, struct strbuf *out)
+{
+    const char *path = list->len ? list->at[0].path : "";
+    if (strncmp(path, "nodes.", 6) != 0) {
+        return;
+    }
+    const struct record_stmt *stmt[COMPARE_SIDES] = { pair->ours, pair->theirs };
+    json_t *node[COMPARE_SIDES] = { NULL, NULL };
+    for (int w = OURS; w < COMPARE_SIDES; w++) {
+        for (size_t i = 0; i < json_array_size(stmt[w]->nodes) && !node[w]; i++) {
+            json_t *entry = compare_side_json(&c->side[w], json_array_get(stmt[w]->nodes, i));
+            char *at = diff_path("nodes", json_string_value(json_object_get(entry, "node-name")));
+            size_t n = strlen(at);
+            bool found = strncmp(path, at, n) == 0 && (path[n] == '\0' || path[n] == '.');
+            node[w] = found ? json_incref(entry) : NULL;
+            json_decref(entry);
+            free(at);
+        }
+    }
+    diff_print_sides("the node", c->theirs->target, node[OURS], node[THEIRS], out);
+    json_decref(node[OURS]);
+    json_decref(node[THEIRS]);
+}
+
+static void compare_done(struct compare *c, struct compare_pair *pair)
+{
+    struct diff_list list = { 0 }, state = { 0 };
+    struct strbuf full = { 0 };
+    if (pair->ours->counted) {
+        char *command = compare_command(pair->ours);
+        diff_reply(c, pair, command, &list, &full);
+        if (pair->ours->failed != pair->theirs->failed) {
+            diff_add(&list, "failed", pair->ours->failed ? "true" : "false",
+                     pair->theirs->failed ? "true" : "false");
+        }
+        compare_outputs(c->late, c->side, pair->ours, pair->theirs, c->theirs->target, &list,
+                        &full);
+        c->aio = compare_is_aio(pair->ours) ? pair : c->aio;
+        free(command);
+    }
+    diff_complaints(c, pair, &list);
+    compare_state(&c->state, c->side, pair->ours, pair->theirs, c->absorb, &state);
+    c->absorb = false;
+    if (list.len) {
+        pair_differs(pair, c, &list);
+        strbuf_puts(&pair->detail, strbuf_str(&full));
+    }
+    if (state.len) {
+        pair_differs(pair, c, &state);
+        print_nodes(c, pair, &state, &pair->detail);
+    }
+    strbuf_free(&full);
+    diff_list_free(&list);
+    diff_list_free(&state);
+}
+
+static void compare_quirk(struct compare *c, struct compare_pair *pair)
+{
+    const struct record_stmt *theirs = pair->theirs;
+    struct strbuf text = { 0 };
+    c->absorb = true;
+    if (theirs->quirk == QUIRK_GONE) {
+        strbuf_puts(&text, "the quirk is gone\n");
+        if (theirs->complaint) {
+            strbuf_printf(&text, "%s\n", theirs->complaint);
+        }
+        put_outcome("model", pair->ours, &text);
+    }
+    if (theirs->end == RECORD_DIED) {
+        strbuf_printf(&text, "%s: %s\n", c->theirs->target, theirs->why ? theirs->why : "died");
+    } else {
+        put_outcome(c->theirs->target, theirs, &text);
+    }
+    pair_is(pair, theirs->quirk == QUIRK_GONE ? DIFF_DIFFERS : DIFF_QUIRK, strbuf_str(&text));
+    strbuf_free(&text);
+}
+
+static void compare_death(struct compare *c, struct compare_pair *pair)
+{
+    struct strbuf text = { 0 };
+    const char *why = pair->theirs->why ? pair->theirs->why : "it died";
+    strbuf_printf(&text, "%s died: %s\n", c->theirs->target, why);
+    pair_is(pair, DIFF_ABORTS, text.text);
+    put_outcome("model", pair->ours, &pair->detail);
+    strbuf_free(&text);
+}
+
+static void compare_one(struct compare *c, struct compare_pair *pair)
+{
+    const struct record_stmt *ours = pair->ours, *theirs = pair->theirs;
+    if (theirs && theirs->quirk != QUIRK_NONE && is_done(ours)) {
+        compare_quirk(c, pair);
+    } else if (theirs && theirs->end == RECORD_DIED) {
+        compare_death(c, pair);
+    } else if (theirs && theirs->end == RECORD_TIMEOUT && is_done(ours)) {
+        pair_is(pair, DIFF_DIFFERS, "no answer in 10 s\n");
+        put_outcome("model", ours, &pair->detail);
+    } else if (ours->end == RECORD_DIED || ours->end == RECORD_TIMEOUT) {
+        pair_is(pair, DIFF_DIFFERS, ours->end == RECORD_DIED ? "the model died\n"
+                                                             : "the model does not answer\n");
+    } else if (!is_done(ours) || !is_done(theirs)) {
+        const char *why = theirs ? theirs->why : "not-run";
+        why = is_done(ours) ? why : ours->why;
+        pair_is(pair, DIFF_SKIPPED, why ? why : "not-run");
+        c->absorb = c->absorb || is_one_sided(ours, theirs);
+    } else {
+        pair->comparable = true;
+        compare_names_pair(c->side, ours, theirs);
+        compare_done(c, pair);
+    }
+}
+
+static void compare_late(struct compare *c)
+{
+    struct diff_list list = { 0 };
+    if (c->aio && compare_late_end(c->late, &list)) {
+        pair_differs(c->aio, c, &list);
+    }
+    diff_list_free(&list);
+}
+
+static void on_events(void *opaque, size_t pair, const struct diff_list *list)
+{
+    struct compare *c = opaque;
+    CHECK(pair < c->ours->len && list->len > 0);
+    pair_differs(&c->pairs[pair], c, list);
+}
+
+/* ---- the end of the case ---- */
+
+static void add_row(struct compare *c, const struct result_diff *row, const char *signature,
+                    const char *text)
+{
+    struct result *r = c->r;
+    bool first = row->verdict == DIFF_DIFFERS || row->verdict == DIFF_ABORTS;
+    for (size_t i = 0; i < r->diff_len && first; i++) {
+        first = r->diff[i].verdict != DIFF_DIFFERS && r->diff[i].verdict != DIFF_ABORTS;
+    }
+    result_diff_add(r, row);
+    if (first && (r->verdict == VERDICT_PASS || r->verdict == VERDICT_SKIP)) {
+        char *message = mem_printf("%s\n%s", text, row->detail);
+        CHECK(signature != NULL);
+        r->verdict = VERDICT_FAIL;
+        result_set(&r->oracle, "qemu");
+        result_set(&r->signature, signature);
+        result_set(&r->message, message);
+        result_set(&r->source, text);
+        r->line = row->line;
+        r->col = 1;
+        free(message);
+    }
+}
+
+static char *bounded(const char *text)
+{
+    size_t n = strlen(text);
+    return n <= DETAIL_MAX ? mem_strdup(text)
+                           : mem_printf("%.*s\n... (%zu bytes)\n", DETAIL_MAX, text, n);
+}
+
+static void add_pair(struct compare *c, size_t i)
+{
+    struct compare_pair *pair = &c->pairs[i];
+    bool bad = pair->verdict == DIFF_DIFFERS || pair->verdict == DIFF_ABORTS;
+    if (!pair->ours->counted && !bad) {
+        return;
+    }
+    char *command = compare_command(pair->ours);
+    char *detail = bounded(strbuf_str(&pair->detail));
+    char *driver = mem_strdup(compare_driver(pair->ours, i ? pair[-1].ours : NULL));
+    add_row(c, &(struct result_diff){ .statement = pair->ours->id, .line = pair->ours->line,
+                                      .command = command, .driver = driver,
+                                      .verdict = pair->verdict, .detail = detail },
+            pair->signature, pair->ours->text);
+    free(driver);
+    free(detail);
+    free(command);
+}
+
+static const struct record_node *find_node(const struct record *r, const char *name)
+{
+    for (size_t i = 0; i < r->nodes_len; i++) {
+        if (strcmp(r->nodes[i].name, name) == 0) {
+            return &r->nodes[i];
+        }
+    }
+    return NULL;
+}
+
+static void add_end_row(struct compare *c, const char *command, const char *node, const char *a,
+                        const char *b)
+{
+    struct diff_list list = { 0 };
+    struct strbuf text = { 0 };
+    char *ours = compare_side_output(&c->side[OURS], a);
+    char *theirs = compare_side_output(&c->side[THEIRS], b);
+    char *path = mem_printf("%s of %s", command, node);
+    diff_lines(&list, path, ours, theirs);
+    if (list.len) {
+        const struct record_stmt *last = c->ours->len ? &c->ours->at[c->ours->len - 1] : NULL;
+        char *words = mem_printf("io %s map", node);
+        struct record_stmt about = { .command = (char *)"io", .text = words,
+                                     .nodes = last ? last->nodes : NULL };
+        char *driver = mem_strdup(compare_driver(&about, NULL));
+        struct diff_entry kind = list.at[0];
+        kind.path = (char *)command;
+        char *signature = signature_of(command, &kind);
+        diff_print(&list, 0, c->theirs->target, &text);
+        char *detail = bounded(text.text);
+        add_row(c, &(struct result_diff){ .line = last ? last->line : 0, .command = (char *)command,
+                                          .driver = driver, .verdict = DIFF_DIFFERS,
+                                          .detail = detail },
+                signature, path);
+        free(detail);
+        free(signature);
+        free(driver);
+        free(words);
+    }
+    strbuf_free(&text);
+    diff_list_free(&list);
+    free(path);
+    free(ours);
+    free(theirs);
+}
+
+static void compare_end(struct compare *c)
+{
+    for (size_t i = 0; i < c->ours->nodes_len; i++) {
+        const struct record_node *a = &c->ours->nodes[i];
+        const struct record_node *b = find_node(c->theirs, a->name);
+        if (b && a->map && b->map) {
+            add_end_row(c, "map", a->name, a->map, b->map);
+        }
+        if (b && a->data && b->data) {
+            add_end_row(c, "data", a->name, a->data, b->data);
+        }
+    }
+}
+
+/* The verdict when nothing differs. */
+static void judge(struct compare *c)
+{
+    bool comparable = false, quirk = false;
+    const char *why = NULL;
+    for (size_t i = 0; i < c->r->diff_len; i++) {
+        const struct result_diff *row = &c->r->diff[i];
+        comparable = comparable || row->verdict != DIFF_SKIPPED;
+        quirk = quirk || row->verdict == DIFF_QUIRK;
+        why = why || row->verdict != DIFF_SKIPPED ? why : row->detail;
+    }
+    if (c->r->verdict != VERDICT_PASS && c->r->verdict != VERDICT_SKIP) {
+        return;
+    }
+    c->r->verdict = quirk ? VERDICT_QUIRK : comparable ? VERDICT_PASS : VERDICT_SKIP;
+    if (!comparable) {
+        char *message = mem_printf("nothing to compare%s%s", why ? ": " : "", why ? why : "");
+        result_set(&c->r->message, message);
+        free(message);
+    }
+}
+
+void compare_records(const struct record *ours, const struct record *theirs, struct result *r)
+{
+    struct compare c = { .ours = ours, .theirs = theirs, .r = r, .next_name = 1 };
+    size_t from = 0;
+    for (int w = OURS; w < COMPARE_SIDES; w++) {
+        c.side[w].next_name = &c.next_name;
+        c.side[w].parse_names = true;
+    }
+    c.side[OURS].dir = ours->files;
+    c.side[THEIRS].dir = theirs->files;
+    c.pairs = NEW_ARRAY(struct compare_pair, ours->len + 1);
+    for (size_t i = 0; i < ours->len; i++) {
+        c.pairs[i] = (struct compare_pair){ .ours = &ours->at[i], .verdict = DIFF_SAME };
+        c.pairs[i].theirs = find_twin(theirs, ours->at[i].id, &from);
+        compare_one(&c, &c.pairs[i]);
+    }
+    compare_late(&c);
+    compare_events(c.side, c.pairs, ours->len, on_events, &c);
+    for (size_t i = 0; i < ours->len; i++) {
+        add_pair(&c, i);
+        strbuf_free(&c.pairs[i].detail);
+        free(c.pairs[i].signature);
+    }
+    if (compare_same_history(ours, theirs)) {
+        compare_end(&c);
+    }
+    judge(&c);
+    free(c.pairs);
+    compare_state_fini(&c.state);
+    compare_late_fini(&c.late[OURS]);
+    compare_late_fini(&c.late[THEIRS]);
+    compare_side_fini(&c.side[OURS]);
+    compare_side_fini(&c.side[THEIRS]);
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* What is never generated, with the deviation from QEMU that is the reason: one table.
+ *
+ * A rule with a function throws away each command that it fits; one without stands for what the
+ * generator has no words for in the first place.
+ */
+#include "base/check.h"
+#include "base/mem.h"
+#include "scenarios/diff/random_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct rule {
+    const char *name;
+    const char *reason; /* In docs/deviations.md, or in the page of the driver. */
+    bool (*fits)(const struct rand_gen *g, const struct rand_cmd *c);
+};
+
+static bool is_verb(const struct rand_cmd *c, const char *verb)
+{
+    return strcmp(c->verb, verb) == 0;
+}
+
+static bool reopen_of_nothing(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    const json_t *list = json_object_get(c->args, "options");
+    (void)g;
+    return is_verb(c, "blockdev-reopen") && json_is_array(list) && json_array_size(list) == 0;
+}
+
+/* ---- Values anywhere in the arguments ---- */
+
+/* Calls fits for each object in value, itself included. */
+static bool any_object(const json_t *value, bool (*fits)(const json_t *object), int depth)
+{
+    const char *key;
+    json_t *inner;
+    size_t i;
+    if (depth > 32) {
+        return false;
+    }
+    if (json_is_object(value) && fits(value)) {
+        return true;
+    }
+    json_object_foreach((json_t *)(uintptr_t)value, key, inner) {
+        if (any_object(inner, fits, depth + 1)) {
+            return true;
+        }
+    }
+    json_array_foreach(value, i, inner) {
+        if (any_object(inner, fits, depth + 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_driver(const json_t *object, const char *driver)
+{
+    const char *name = rand_str(object, "driver");
+    return name && strcmp(name, driver) == 0;
+}
+
+static bool is_random_null(const json_t *object)
+{
+    return (is_driver(object, "null-co") || is_driver(object, "null-aio")) &&
+           !json_is_true(json_object_get(object, "read-zeroes"));
+}
+
+static bool null_without_zeroes(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    (void)g;
+    return any_object(c->args, is_random_null, 0);
+}
+
+static bool is_negative_null(const json_t *object)
+{
+    return (is_driver(object, "null-co") || is_driver(object, "null-aio")) &&
+           json_integer_value(json_object_get(object, "size")) < 0;
+}
+
+static bool null_of_negative_size(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    (void)g;
+    return any_object(c->args, is_negative_null, 0);
+}
+
+static bool has_data_file(const json_t *object)
+{
+    return json_is_object(json_object_get(object, "data-file"));
+}
+
+static bool several_of_data_file(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    (void)g;
+    return any_object(c->args, has_data_file, 0);
+}
+
+/* ---- Nodes that compare ---- */
+
+/* Whether name is a node, or a device on one, below which something compares data. */
+static bool compares(const struct rand_gen *g, const char *name)
+{
+    for (size_t i = 0; name && i < g->devices_len; i++) {
+        if (g->devices[i].drive && strcmp(g->devices[i].id, name) == 0) {
+            name = g->devices[i].drive;
+        }
+    }
+    json_t *ref = json_string(name ? name : "");
+    bool found = rand_tree_has(g, ref, "blkverify", 0);
+    json_decref(ref);
+    return found;
+}
+
+static bool data_that_is_compared(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    static const char *const keys[] = { "drive", "node-name", "id", NULL };
+    static const char *const verbs[] = { "device_add", "block_resize", "blockdev-insert-medium",
+                                         "blockdev-close-tray", NULL };
+    if (is_verb(c, "io")) {
+        char *name = mem_strndup(strbuf_str(&c->io), strcspn(strbuf_str(&c->io), " "));
+        bool moves = strstr(strbuf_str(&c->io), " read ") || strstr(strbuf_str(&c->io), " write ");
+        bool found = moves && compares(g, name);
+        free(name);
+        return found;
+    }
+    for (size_t v = 0; verbs[v]; v++) {
+        for (size_t k = 0; keys[k]; k++) {
+            if (is_verb(c, verbs[v]) && compares(g, rand_str(c->args, keys[k]))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool is_comparing_quorum(const json_t *object)
+{
+    return is_driver(object, "quorum") && json_is_true(json_object_get(object, "blkverify"));
+}
+
+static bool quorum_that_compares(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    (void)g;
+    return any_object(c->args, is_comparing_quorum, 0);
+}
+
+/* ---- Frontends ---- */
+
+static bool del_of_empty_drive(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    const char *id = rand_str(c->args, "id");
+    for (size_t i = 0; id && is_verb(c, "device_del") && i < g->devices_len; i++) {
+        if (strcmp(g->devices[i].id, id) == 0) {
+            return g->devices[i].began_empty;
+        }
+    }
+    return false;
+}
+
+static bool limit_of_group_overrun(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    (void)g;
+    return is_verb(c, "qom-set") && rand_str(c->args, "property") &&
+           strncmp(rand_str(c->args, "property"), "thread-pool", strlen("thread-pool")) == 0;
+}
+
+/* ---- Iothreads ---- */
+
+/* Whether text names a node that may be in an iothread, or what is named like it. */
+static bool names_threaded(const struct rand_gen *g, const json_t *value, int depth)
+{
+    const char *key, *text = json_string_value(value);
+    json_t *inner;
+    size_t i;
+    for (i = 0; text && i < g->threaded.len; i++) {
+        if (strcmp(g->threaded.at[i], text) == 0) {
+            return true;
+        }
+    }
+    json_object_foreach((json_t *)(uintptr_t)value, key, inner) {
+        if (depth < 32 && names_threaded(g, inner, depth + 1)) {
+            return true;
+        }
+    }
+    json_array_foreach(value, i, inner) {
+        if (depth < 32 && names_threaded(g, inner, depth + 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool join_across_iothreads(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    static const char *const verbs[] = { "blockdev-add", "blockdev-reopen", "blockdev-snapshot",
+                                         "blockdev-snapshot-sync", "transaction",
+                                         "x-blockdev-change", NULL };
+    for (size_t v = 0; verbs[v]; v++) {
+        if (is_verb(c, verbs[v])) {
+            return names_threaded(g, c->args, 0);
+        }
+    }
+    return false;
+}
+
+static bool list_of_iothreads(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    return is_verb(c, "query-iothreads") && g->iothreads.len > 1;
+}
+
+static bool del_of_busy_iothread(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    const char *id = rand_str(c->args, "id");
+    for (size_t i = 0; id && is_verb(c, "object-del") && i < g->iothreads.len; i++) {
+        if (strcmp(g->iothreads.at[i], id) == 0) {
+            return g->threaded.len > 0;
+        }
+    }
+    return false;
+}
+
+static bool has_config(const json_t *object)
+{
+    return is_driver(object, "blkdebug") && json_object_get(object, "config");
+}
+
+static bool blkdebug_config(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    (void)g;
+    return any_object(c->args, has_config, 0);
+}
+
+static const struct rule rules[] = {
+    { "several mistakes in one command",
+      "With several unknown members the first one given is named", NULL },
+    { "drivers, commands, objects and exports that are not here",
+      "A driver that QEMU has and blksim has not", NULL },
+    { "reopen of nothing", "`blockdev-reopen` with no node at all does nothing; QEMU dies of it",
+      reopen_of_nothing },
+    { "reopen of a node twice", "Of a node that is given twice in one `blockdev-reopen`", NULL },
+    { "null nodes whose data is anything",
+      "Without `read-zeroes` QEMU leaves the reader's buffer as it was", null_without_zeroes },
+    { "null nodes of negative size", "A negative `size` ends the QEMU process",
+      null_of_negative_size },
+    { "data-file in full", "Of several options that cannot be changed, or left out",
+      several_of_data_file },
+    { "data behind blkverify", "QEMU prints the text to standard error and exits with status 1",
+      data_that_is_compared },
+    { "quorums that compare", "In blkverify mode QEMU prints the difference to standard error",
+      quorum_that_compares },
+    { "device_del of a drive that was plugged in empty",
+      "A CD drive that was plugged in empty takes its medium along", del_of_empty_drive },
+    { "edges across iothreads", "A new edge from a node of the main loop down to one of an iothread",
+      join_across_iothreads },
+    { "order of iothreads", "Objects and their properties are listed in the order in which they were",
+      list_of_iothreads },
+    { "object-del of an iothread in use", "QEMU deletes it and dies of the node's next request",
+      del_of_busy_iothread },
+    { "rules files that are not there", "A wrong value of an option is told before the node's children",
+      blkdebug_config },
+    { "refused numbers of threads", "`thread-pool-min` and `-max` that are refused by `qom-set`",
+      limit_of_group_overrun },
+};
+
+const char *random_excluded(size_t i, const char **reason)
+{
+    if (i >= ARRAY_LEN(rules)) {
+        return NULL;
+    }
+    *reason = rules[i].reason;
+    return rules[i].name;
+}
+
+bool rand_is_excluded(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        if (rules[i].fits && rules[i].fits(g, c)) {
+            return true;
+        }
+    }
+    return false;
+}

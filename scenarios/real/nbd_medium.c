@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* A node of a storage daemon as the medium of io commands: an export and a connection to it.
+ *
+ * The bounds of a request are checked here, as qemu-io's are by its backend: NBD has other errors
+ * for what lies beyond the end.  Requests are cut into pieces that NBD can carry. */
+#include "scenarios/real/nbd_private.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "sim/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { RANGE_MAX = 1 << 30 };
+
+static struct nbd_medium *medium_of(struct io_medium *m)
+{
+    CHECK(m != NULL);
+    return (struct nbd_medium *)m;
+}
+
+/* ---- the export ---- */
+
+int nbd_medium_open(struct nbd_medium *m, uint32_t perm, struct error *err)
+{
+    bool writable = perm & PERM_WRITE;
+    if (m->lent || (m->export && (m->export->writable || !writable))) {
+        return 0;
+    }
+    struct nbd_export *e = NULL;
+    int ret = nbd_export_add(m->io, m->node, writable, &e, err);
+    if (ret == 0) {
+        nbd_medium_close(m); /* The one that it had was for reading only. */
+        m->export = e;
+        m->link = nbd_export_connect(m->io, e, err);
+        ret = m->link ? 0 : -ECONNREFUSED;
+    }
+    if (ret == -ENOTSUP && !m->export) {
+        m->call->skip = NBD_IO_SKIP;
+    }
+    m->silent |= ret == -ETIME || ret == -EPIPE;
+    return ret;
+}
+
+void nbd_medium_close(struct nbd_medium *m)
+{
+    if (m->link) {
+        nbd_link_close(m->link);
+    }
+    if (m->export && !m->lent) {
+        nbd_export_del(m->io, m->export);
+    }
+    m->link = NULL;
+    m->export = NULL;
+}
+
+static int nbd_take_perm(struct io_medium *m, uint32_t perm, struct error *err)
+{
+    if (perm & PERM_RESIZE) {
+        return 0; /* block_resize sees to it. */
+    }
+    return nbd_medium_open(medium_of(m), perm, err);
+}
+
+/* ---- requests ---- */
+
+/* Says what came of a request. */
+static int told(struct nbd_medium *m, int ret)
+{
+    m->silent |= ret == -ETIME;
+    return ret;
+}
+
+/* 0: there is something to do; 1: nothing; -errno. */
+static int check_range(const struct nbd_medium *m, int64_t offset, int64_t bytes)
+{
+    CHECK(m->link != NULL);
+    int64_t length = nbd_link_length(m->link);
+    if (offset < 0 || bytes < 0 || offset > length || bytes > length - offset) {
+        return -EIO;
+    }
+    return bytes == 0;
+}
+
+static int nbd_read(struct io_medium *base, int64_t offset, struct iobuf *buf, uint32_t flags)
+{
+    struct nbd_medium *m = medium_of(base);
+    int ret = check_range(m, offset, (int64_t)buf->len);
+    CHECK(flags == 0);
+    if (ret != 0) {
+        return MIN(ret, 0);
+    }
+    size_t room = MIN(buf->len, (size_t)NBD_PIECE_MAX);
+    char *piece = mem_alloc(room);
+    for (size_t at = 0; at < buf->len && ret == 0; at += room) {
+        size_t n = MIN(room, buf->len - at);
+        ret = nbd_link_read(m->link, offset + (int64_t)at, piece, n);
+        if (ret == 0) {
+            iobuf_copy_in(buf, at, piece, n);
+        }
+    }
+    free(piece);
+    return told(m, ret);
+}
+
+static int nbd_write(struct io_medium *base, int64_t offset, struct iobuf *buf, uint32_t flags)
+{
+    struct nbd_medium *m = medium_of(base);
+    int ret = check_range(m, offset, (int64_t)buf->len);
+    if (flags & IO_COMPRESSED) {
+        m->call->skip = NBD_IO_SKIP;
+        return -ENOTSUP;
+    }
+    if (ret != 0) {
+        return MIN(ret, 0);
+    }
+    size_t room = MIN(buf->len, (size_t)NBD_PIECE_MAX);
+    char *piece = mem_alloc(room);
+    for (size_t at = 0; at < buf->len && ret == 0; at += room) {
+        size_t n = MIN(room, buf->len - at);
+        iobuf_copy_out(buf, at, piece, n);
+        ret = nbd_link_write(m->link, offset + (int64_t)at, piece, n, flags);
+    }
+    free(piece);
+    return told(m, ret);
+}
+
+static int nbd_write_zeroes(struct io_medium *base, int64_t offset, int64_t bytes, uint32_t flags)
+{
+    struct nbd_medium *m = medium_of(base);
+    int ret = check_range(m, offset, bytes);
+    for (int64_t at = 0; ret == 0 && at < bytes; at += RANGE_MAX) {
+        ret = nbd_link_zero(m->link, offset + at, MIN(RANGE_MAX, bytes - at), flags);
+    }
+    return told(m, MIN(ret, 0));
+}
+
+static int nbd_discard(struct io_medium *base, int64_t offset, int64_t bytes)
+{
+    struct nbd_medium *m = medium_of(base);
+    int ret = check_range(m, offset, bytes);
+    for (int64_t at = 0; ret == 0 && at < bytes; at += RANGE_MAX) {
+        ret = nbd_link_trim(m->link, offset + at, MIN(RANGE_MAX, bytes - at));
+    }
+    return told(m, MIN(ret, 0));
+}
+
+static int nbd_flush(struct io_medium *base)
+{
+    struct nbd_medium *m = medium_of(base);
+    return told(m, nbd_link_flush(m->link));
+}
+
+static int nbd_truncate(struct io_medium *base, int64_t length, enum io_prealloc prealloc,
+                        struct error *err)
+{
+    struct nbd_medium *m = medium_of(base);
+    json_t *reply = NULL;
+    if (prealloc != PREALLOC_OFF) {
+        m->call->skip = NBD_IO_SKIP;
+        return error_set(err, -ENOTSUP, "preallocation is not possible over NBD");
+    }
+    nbd_medium_close(m); /* It would forbid the resizing. */
+    json_t *args = json_pack("{s:s, s:I}", "node-name", m->node, "size", (json_int_t)length);
+    CHECK(args != NULL);
+    int ret = m->io->cfg.exchange(m->io->cfg.opaque, "block_resize", args, &reply);
+    const json_t *error = json_object_get(reply, "error");
+    const char *text = json_string_value(json_object_get(error, "desc"));
+    m->silent |= ret == -ETIME || ret == -EPIPE;
+    if (ret < 0 || text) {
+        ret = error_set(err, ret < 0 ? ret : -EINVAL, "%s", text ? text : "no answer");
+    }
+    json_decref(reply);
+    return ret;
+}
+
+static int64_t nbd_length(struct io_medium *base)
+{
+    struct nbd_medium *m = medium_of(base);
+    CHECK(m->link != NULL);
+    return nbd_link_length(m->link);
+}
+
+static int nbd_is_allocated(struct io_medium *base, int64_t offset, int64_t bytes, int64_t *pnum)
+{
+    struct nbd_medium *m = medium_of(base);
+    uint32_t depth = 0;
+    int ret = told(m, nbd_link_depth(m->link, offset, MIN(bytes, RANGE_MAX), &depth, pnum));
+    return ret < 0 ? ret : depth == 1;
+}
+
+/* ---- what goes on by itself ---- */
+
+/* Only in a process of the request's own, which ends behind it. */
+static void nbd_submit(struct io_medium *base, struct target_call *call, struct io_aio *a)
+{
+    struct nbd_medium *m = medium_of(base);
+    struct iobuf buf = { 0 };
+    CHECK(m->lent);
+    int ret = io_aio_transfer(a, base, &buf);
+    io_aio_result(a, &buf, ret, base->ops->now_ns(base), &call->output);
+    io_aio_free(a);
+}
+
+static void nbd_aio_flush(struct io_medium *base, struct target_call *call)
+{
+    struct nbd_medium *m = medium_of(base);
+    m->silent |= nbd_jobs_wait(m->io, m->node, call) < 0;
+}
+
+static int64_t nbd_now_ns(struct io_medium *base)
+{
+    struct timespec t;
+    CHECK(base != NULL);
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static void nbd_sleep(struct io_medium *base, int64_t ns)
+{
+    struct nbd_medium *m = medium_of(base);
+    int64_t until_ns = nbd_now_ns(base) + ns, left_ns;
+    while ((left_ns = until_ns - nbd_now_ns(base)) > 0) {
+        if (m->lent) {
+            struct timespec t = { left_ns / NS_PER_S, left_ns % NS_PER_S };
+            nanosleep(&t, NULL);
+        } else {
+            m->io->cfg.wait(m->io->cfg.opaque, left_ns);
+        }
+    }
+}
+
+static const struct io_medium_ops nbd_ops = {
+    .take_perm = nbd_take_perm,
+    .read = nbd_read,
+    .write = nbd_write,
+    .write_zeroes = nbd_write_zeroes,
+    .discard = nbd_discard,
+    .flush = nbd_flush,
+    .truncate = nbd_truncate,
+    .length = nbd_length,
+    .is_allocated = nbd_is_allocated,
+    .submit = nbd_submit,
+    .aio_flush = nbd_aio_flush,
+    .now_ns = nbd_now_ns,
+    .sleep = nbd_sleep,
+};
+
+void nbd_medium_init(struct nbd_medium *m, struct nbd_io *n, const char *node,
+                     struct target_call *call)
+{
+    *m = (struct nbd_medium){ .base = { .ops = &nbd_ops }, .io = n, .node = node, .call = call };
+}
