@@ -159,6 +159,7 @@ static int read_numbers(const struct options *o, struct session *s)
     s->workers = (unsigned)jobs;
     s->watchdog_s = (unsigned)watchdog;
     s->random = options_has(o, "random") ? (unsigned)statements : 0;
+    s->run.errors_are_ok = s->random != 0;
     return APP_OK;
 }
 

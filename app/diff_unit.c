@@ -160,15 +160,14 @@ static bool died(const struct record *r)
 }
 
 /* The failure of a result that has none yet. */
-static void set_failure(struct result *r, const char *oracle, const char *site, int line,
-                        const char *message)
+static void set_failure(struct result *r, const char *site, int line, const char *message)
 {
     char *first = mem_strndup(message, report_line_length(message));
     char *normal = result_normalise(first);
-    char *signature = mem_printf("%s:%s:%s", oracle, site, normal);
+    char *signature = mem_printf("qemu:%s:%s", site, normal);
     r->verdict = VERDICT_FAIL;
     r->line = line;
-    result_set(&r->oracle, oracle);
+    result_set(&r->oracle, "qemu");
     result_set(&r->signature, signature);
     result_set(&r->message, message);
     free(signature);
@@ -186,10 +185,10 @@ static void compare_files(const struct diff_config *d, const struct side *sides,
         return;
     }
     if (n < 0) {
-        set_failure(r, "qemu", "files", 0, err.text);
+        set_failure(r, "files", 0, err.text);
     } else if (n > 0) {
         CHECK(r->diff_len > before);
-        set_failure(r, "qemu", "files", r->diff[before].line, r->diff[before].detail);
+        set_failure(r, "files", r->diff[before].line, r->diff[before].detail);
     }
 }
 
@@ -204,21 +203,10 @@ static void compare(const struct diff_config *d, const struct side *sides,
     }
     if (report_is_failure(theirs->verdict) && !report_is_failure(r->verdict)) {
         char *text = mem_printf("on %s: %s", r->reference, theirs->message);
-        set_failure(r, "qemu", "run", theirs->line, text);
+        set_failure(r, "run", theirs->line, text);
         r->col = theirs->col;
         result_set(&r->source, theirs->source);
         free(text);
-    }
-}
-
-/* An expectation that does not hold on the simulated layer is told in its record alone. */
-static void take_complaint(const struct record *ours, struct result *r)
-{
-    for (size_t i = 0; i < ours->len && r->verdict == VERDICT_PASS; i++) {
-        const struct record_stmt *s = &ours->at[i];
-        if (s->complaint) {
-            set_failure(r, "expect", "blksim", s->line, s->complaint);
-        }
     }
 }
 
@@ -261,15 +249,12 @@ void diff_unit(void *opaque, const struct unit *u, const struct run_config *cfg,
     side_init(&sides[1], cfg, d->reference->target == RUN_ON_QSD ? "qsd" : "qemu");
     sides[0].run.target = RUN_ON_SIM;
     run_unit(u, &sides[0].run, r);
-    take_complaint(&sides[0].record, r);
     if (r->verdict == VERDICT_PASS) {
         run_reference(d, u, sides, r);
         set_place(u, r);
         if (d->keep_dir && report_is_failure(r->verdict)) {
             keep(d->keep_dir, u, sides);
         }
-    } else if (r->oracle[0]) {
-        set_place(u, r);
     }
     side_fini(&sides[0]);
     side_fini(&sides[1]);

@@ -87,7 +87,7 @@ struct backend *backend_create(struct layer *l, const char *name, struct perm_pa
     b->perm = perm;
     b->actor = sim_actor(l->sim);
     b->writeback = true;
-    b->medium_read_only = true;
+    b->medium_flags.read_only = true;
     b->on_error[0] = ON_ERROR_ENOSPC;
     b->on_error[1] = ON_ERROR_REPORT;
     acct_init(&b->acct);
@@ -279,14 +279,14 @@ bool backend_auto_delete(const struct backend *b)
     return b->auto_delete;
 }
 
-void backend_set_medium_read_only(struct backend *b, bool on)
+void backend_set_medium_flags(struct backend *b, const struct node_flags *flags)
 {
-    b->medium_read_only = on;
+    b->medium_flags = *flags;
 }
 
-bool backend_medium_read_only(const struct backend *b)
+const struct node_flags *backend_medium_flags(const struct backend *b)
 {
-    return b->medium_read_only;
+    return &b->medium_flags;
 }
 
 int64_t backend_length(const struct backend *b)

@@ -24,6 +24,7 @@
 struct child;
 struct layer;
 struct backend;
+struct node_flags;
 struct throttle_config;
 
 /* The one client of a backend: a frontend, an export, a job.  Each member may be NULL. */
@@ -92,8 +93,8 @@ int backend_set_iothread(struct backend *b, uint32_t iothread, struct error *err
 void backend_set_auto_delete(struct backend *b, bool on);
 bool backend_auto_delete(const struct backend *b);
 /* How the next medium is opened that is given by a file name (blockdev-change-medium). */
-void backend_set_medium_read_only(struct backend *b, bool on);
-bool backend_medium_read_only(const struct backend *b);
+void backend_set_medium_flags(struct backend *b, const struct node_flags *flags);
+const struct node_flags *backend_medium_flags(const struct backend *b);
 
 /* Policies for failed requests (model/backend_error.c). */
 const char *on_error_name(enum on_error e);

@@ -19,7 +19,8 @@ struct backend {
     uint32_t actor;
     uint32_t iothread; /* Of the client. */
     bool writeback;
-    bool auto_delete, medium_read_only;
+    bool auto_delete;
+    struct node_flags medium_flags; /* Of the medium that was taken out last. */
     enum on_error on_error[2]; /* Of writes, of reads. */
     bool io_status_enabled;
     enum io_status io_status;

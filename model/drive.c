@@ -417,7 +417,8 @@ static int make_backend(struct layer *l, const struct drive *d, struct node *n,
     }
     backend_set_writeback(b, d->writeback);
     backend_set_on_error(b, d->on_read, d->on_write);
-    backend_set_medium_read_only(b, d->read_only);
+    const struct node_flags flags = { .read_only = d->read_only };
+    backend_set_medium_flags(b, &flags);
     backend_set_auto_delete(b, true);
     struct acct *acct = backend_acct_edit(b);
     acct->count_invalid = d->account_invalid;

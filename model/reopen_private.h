@@ -31,7 +31,8 @@ struct reopen_entry {
     json_t *given;            /* What this reopen says, children included.  Owned. */
     json_t *options;          /* All of it, as n->options will be.  Owned. */
     char *mixed;              /* A child that is both named and given inline; NULL: none. */
-    bool keep;                /* What is not given stays as it is, but for what is inherited. */
+    bool old;                 /* What it was given before counts, where this reopen says nothing. */
+    bool keep;                /* What nobody says stays as it is, but for what is inherited. */
     uint8_t said;             /* SAID_* */
     struct node_flags flags;  /* As they will be. */
     struct reopen_edge backing, file;

@@ -8,6 +8,9 @@
  *   1. what is given now      2. what was given, if that is kept
  *   3. what the parent has    4. what it was, if that is kept      5. the default
  *
+ * A node that comes up twice in one command, by itself and with its parent, has "now" in 1 for
+ * both; whether 2 counts was decided the first time, and 3 and 4 are those of the last time.
+ *
  * A node's parent "has" what an option has set there, now or when it was opened (said).  "discard"
  * alone is never reset: left out, it stays.  (Behaviour of the installed QEMU 7.2.)
  */
@@ -61,12 +64,13 @@ struct reopen_entry *reopen_queue_find(const struct reopen_queue *q, const struc
     return e;
 }
 
-static struct reopen_entry *get_entry(struct reopen_queue *q, struct node *n)
+static struct reopen_entry *get_entry(struct reopen_queue *q, struct node *n, bool keep)
 {
     struct reopen_entry *e = reopen_queue_find(q, n);
     if (!e) {
         e = NEW(struct reopen_entry);
         e->n = n;
+        e->old = keep;
         e->given = json_object();
         e->backing.name = "backing";
         e->file.name = "file";
@@ -132,7 +136,7 @@ static void give(struct reopen_entry *e, json_t *options)
 static void merge_options(struct reopen_entry *e)
 {
     json_decref(e->options);
-    e->options = e->keep ? json_deep_copy(e->n->options) : json_object();
+    e->options = e->old ? json_deep_copy(e->n->options) : json_object();
     CHECK(e->options != NULL);
     merge(e->options, e->given);
 }
@@ -247,8 +251,8 @@ void reopen_queue_add(struct reopen_queue *q, struct node *n, const json_t *opti
                              .keep = keep });
     while (v.len > 0) {
         struct visit visit = v.at[--v.len];
-        struct reopen_entry *e = get_entry(q, visit.n);
-        e->keep |= visit.keep;
+        struct reopen_entry *e = get_entry(q, visit.n, visit.keep);
+        e->keep = visit.keep;
         give(e, visit.options);
         json_decref(visit.options);
         merge_options(e);

@@ -70,6 +70,7 @@ struct run_config {
     const char *qemu_version; /* The same: "7.2.22", for quirks. */
     struct record *record;   /* Takes what every statement showed; an expectation that does not hold
                               * is told there and the run goes on.  NULL: nobody wants it. */
+    bool errors_are_ok;      /* A statement that expects nothing may fail as well. */
     const char *features;   /* Space-separated names for `require`. */
     const char *deviations; /* choice_format text to follow; NULL: none. */
     bool keep_trace;        /* result.log gets the trace as "trace" rows. */

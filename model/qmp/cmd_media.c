@@ -110,7 +110,7 @@ static int remove_medium(struct backend *b, const char *name, struct error *err)
     }
     ret = blocker_check(n, BLOCK_OP_EJECT, err);
     if (ret == 0) {
-        backend_set_medium_read_only(b, n->flags.read_only);
+        backend_set_medium_flags(b, &n->flags);
         backend_remove(b);
     }
     return ret;
@@ -302,18 +302,26 @@ static const struct schema_type change_type = {
     .name = "q_obj_blockdev-change-medium-arg", .kind = SCHEMA_STRUCT, .members = change_args
 };
 
-/* [io] The new medium, opened as the arguments say.  The reference is the caller's. */
+/* [io] The new medium, opened as the arguments say, and for the rest as the one before.  The reference is the caller's. */
 static int open_medium(struct layer *l, const struct backend *b, const json_t *args,
                        struct node **out, struct error *err)
 {
     const char *mode = text(args, "read-only-mode"), *format = text(args, "format");
     const struct node *old = backend_node(b);
-    bool read_only = old ? old->flags.read_only : backend_medium_read_only(b);
+    const struct node_flags *was = old ? &old->flags : backend_medium_flags(b);
+    bool read_only = was->read_only;
     if (mode && strcmp(mode, "retain") != 0) {
         read_only = strcmp(mode, "read-only") == 0;
     }
-    json_t *options = json_pack("{s:s}", "read-only", read_only ? "on" : "off");
+    json_t *options = json_pack("{s:b, s:{s:b, s:b}}", "read-only", read_only, "cache", "direct",
+                                was->cache_direct, "no-flush", was->cache_no_flush);
     CHECK(options != NULL);
+    if (was->unmap) {
+        json_object_set_new(options, "discard", json_string("unmap"));
+    }
+    if (was->detect_zeroes) { /* Whichever of both it was. */
+        json_object_set_new(options, "detect-zeroes", json_string("on"));
+    }
     if (format) {
         json_object_set_new(options, "driver", json_string(format));
     }

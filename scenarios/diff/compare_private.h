@@ -144,8 +144,9 @@ struct compare_state {
 };
 
 void compare_state_fini(struct compare_state *st);
-/* Appends to list what is new since the statement before.  absorb: nothing is new, whatever it is. */
-void compare_state(struct compare_state *st, struct compare_side side[COMPARE_SIDES],
+/* Appends to list what is new since the statement before.  absorb: nothing is new, whatever it is.
+ * False: the state was not asked for. */
+bool compare_state(struct compare_state *st, struct compare_side side[COMPARE_SIDES],
                    const struct record_stmt *ours, const struct record_stmt *theirs, bool absorb,
                    struct diff_list *list);
 

@@ -28,6 +28,8 @@
 
 enum { NODES, GRAPH, BLOCK, STATES };
 
+static const char *const state_name[STATES] = { "nodes", "graph", "block" };
+
 /* ---- graph ---- */
 
 static const char *text_of(const json_t *object, const char *key)
@@ -204,18 +206,18 @@ static void diff_lists(struct diff_list *list, const char *path, int which, cons
 static void diff_state(struct compare_side side[COMPARE_SIDES], int which,
                        const json_t *const state[COMPARE_SIDES], struct diff_list *list)
 {
-    static const char *const name[STATES] = { "nodes", "graph", "block" };
+    const char *name = state_name[which];
     json_t *normal[COMPARE_SIDES];
     for (int w = OURS; w < COMPARE_SIDES; w++) {
         normal[w] = compare_side_json(&side[w], state[w]);
     }
     if (which == GRAPH) {
         json_t *a = compare_graph_view(normal[OURS]), *b = compare_graph_view(normal[THEIRS]);
-        diff_json(list, name[which], a, b);
+        diff_json(list, name, a, b);
         json_decref(a);
         json_decref(b);
     } else {
-        diff_lists(list, name[which], which, normal[OURS], normal[THEIRS]);
+        diff_lists(list, name, which, normal[OURS], normal[THEIRS]);
     }
     json_decref(normal[OURS]);
     json_decref(normal[THEIRS]);
@@ -242,12 +244,26 @@ static bool is_late(const struct record_stmt *s)
            compare_is_aio(s);
 }
 
+/* What was known of a state that was not asked for this time. */
+static void keep_known(const struct diff_list *known, int which, struct diff_list *now)
+{
+    const char *name = state_name[which];
+    size_t n = strlen(name);
+    for (size_t i = 0; i < known->len; i++) {
+        const struct diff_entry *e = &known->at[i];
+        const char *path = strncmp(e->path, "order of ", 9) == 0 ? e->path + 9 : e->path;
+        if (strncmp(path, name, n) == 0 && (path[n] == '.' || path[n] == '\0')) {
+            diff_add(now, e->path, e->value[OURS], e->value[THEIRS]);
+        }
+    }
+}
+
 void compare_state_fini(struct compare_state *st)
 {
     diff_list_free(&st->known);
 }
 
-void compare_state(struct compare_state *st, struct compare_side side[COMPARE_SIDES],
+bool compare_state(struct compare_state *st, struct compare_side side[COMPARE_SIDES],
                    const struct record_stmt *ours, const struct record_stmt *theirs, bool absorb,
                    struct diff_list *list)
 {
@@ -255,18 +271,23 @@ void compare_state(struct compare_state *st, struct compare_side side[COMPARE_SI
                                                    { ours->graph, theirs->graph },
                                                    { ours->block, theirs->block } };
     struct diff_list now = { 0 };
-    bool still = true;
+    bool still = true, asked = false;
     for (int i = 0; i < STATES; i++) {
+        asked = asked || (state[i][OURS] && state[i][THEIRS]);
+    }
+    for (int i = 0; i < STATES && asked; i++) {
         for (int w = OURS; w < COMPARE_SIDES; w++) {
             still = still && same_json(state[i][w], st->before[w][i]);
             st->before[w][i] = state[i][w];
         }
     }
-    if (still && !st->held) {
-        return;
+    if (!asked || (still && !st->held && !absorb)) {
+        return asked;
     }
     for (int i = 0; i < STATES; i++) {
-        if (state[i][OURS] && state[i][THEIRS] && !json_equal(state[i][OURS], state[i][THEIRS])) {
+        if (!state[i][OURS] || !state[i][THEIRS]) {
+            keep_known(&st->known, i, &now);
+        } else if (!json_equal(state[i][OURS], state[i][THEIRS])) {
             diff_state(side, i, state[i], &now);
         }
     }
@@ -282,4 +303,5 @@ void compare_state(struct compare_state *st, struct compare_side side[COMPARE_SI
         diff_list_free(&st->known);
         st->known = now;
     }
+    return true;
 }

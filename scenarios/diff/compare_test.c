@@ -130,12 +130,6 @@ static const struct result_diff *row(struct twins *t, size_t i)
 static void compare(struct twins *t)
 {
     compare_records(&t->at[OURS], &t->at[THEIRS], &t->r);
-    for (size_t i = 0; i < t->r.diff_len; i++) {
-        const struct result_diff *d = &t->r.diff[i];
-        if (d->verdict == DIFF_DIFFERS && getenv("VERBOSE")) {
-            print_message("%s: %s", d->command, d->detail);
-        }
-    }
 }
 
 static void assert_same(struct twins *t)

@@ -236,7 +236,7 @@ static bool is_out_of_reach(struct learn *l, const struct script_stmt *stmt)
         if (r == NULL) {
             continue;
         }
-        if (r->end == RECORD_DIED || r->end == RECORD_TIMEOUT) {
+        if (r->quirk == QUIRK_NONE && (r->end == RECORD_DIED || r->end == RECORD_TIMEOUT)) {
             const char *why = r->why != NULL ? r->why : "";
             char *text = mem_printf("the reference %s%s%.*s; left alone",
                                     r->end == RECORD_DIED ? "died" : "gave no answer",

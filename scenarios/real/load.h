@@ -4,7 +4,7 @@
  * Data are LOAD_BYTES: `aio_write -P BYTE`.  A read is verified with -P where the load knows that
  * all of it is one byte, and the final reading is made of such reads.
  *
- * A node gets a frontend of its own for the time of the load, a scsi-hd named LOAD_REAL_PREFIX and
+ * A node gets a frontend of its own for the time of the load, a SCSI one named LOAD_REAL_PREFIX and
  * the tag: qemu-io on a node waits for each request, and only what uses a node all the time is in
  * the way of what wants to change it, as a guest is.  It shares everything and sends no request.
  *

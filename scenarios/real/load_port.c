@@ -147,21 +147,31 @@ static void unplug(struct target *t, const char *id)
     }
 }
 
-/* The geometry is given so that nobody looks for it on the node.  0; 1: it cannot have one;
- * -errno: the node cannot be used like this. */
+/* One that writes is a disk, whose geometry is given so that nobody looks for it on the node; one
+ * that only reads is a drive for CDs, which wants no more than that. */
+static json_t *plug_args(const char *id, const char *node, bool writes)
+{
+    json_t *args = json_pack("{s:s, s:s, s:s, s:b, s:i, s:i}", "driver",
+                             writes ? "scsi-hd" : "scsi-cd", "id", id, "drive", node, "share-rw",
+                             1, "channel", 0, "scsi-id", 255);
+    static const char *const geometry[] = { "cyls", "heads", "secs" };
+    for (size_t i = 0; writes && i < ARRAY_LEN(geometry); i++) {
+        json_object_set_new(args, geometry[i], json_integer(1));
+    }
+    return args;
+}
+
+/* 0; 1: it cannot have one; -errno: the node cannot be used like this. */
 static int plug(struct load_port *p, const struct load_real_config *cfg, bool writes,
                 struct error *err)
 {
     struct target *t = cfg->target;
     char *id = mem_printf(LOAD_REAL_PREFIX "%s", cfg->tag);
-    json_t *reply = ask(t, "device_add",
-                        json_pack("{s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:i, s:i}", "driver",
-                                  "scsi-hd", "id", id, "drive", cfg->name, "share-rw", 1,
-                                  "channel", 0, "scsi-id", 255, "cyls", 1, "heads", 1, "secs", 1));
+    json_t *reply = ask(t, "device_add", plug_args(id, cfg->name, writes));
     const char *desc =
         json_string_value(json_object_get(json_object_get(reply, "error"), "desc"));
     int ret = !reply ? no_answer(err) : !desc ? 0 : 1;
-    if (desc && strstr(desc, "Conflicts with use by")) {
+    if (desc && strstr(desc, "Permission conflict on node")) {
         ret = error_set(err, -EPERM, "%s", desc);
     }
     json_decref(reply);

@@ -102,9 +102,14 @@ static bool is_conflict(const char *text)
 /* What qemu-io would say instead. */
 static int translate(const struct error *refusal, struct error *err)
 {
-    static const char of_ours[] = "unshared by an unnamed block device";
-    if (is_conflict(refusal->text) &&
-        (strstr(refusal->text, "consistent read") || strstr(refusal->text, of_ours))) {
+    static const char *const of_ours[] = {
+        "consistent read", "permissions 'resize'", "unshared by an unnamed block device",
+    };
+    bool ours = false;
+    for (size_t i = 0; i < ARRAY_LEN(of_ours); i++) {
+        ours |= is_conflict(refusal->text) && strstr(refusal->text, of_ours[i]);
+    }
+    if (ours) {
         return error_set(err, -ENOTSUP, "%s", refusal->text);
     }
     if (strcmp(refusal->text, "Cannot export read-only node as writable") == 0) {

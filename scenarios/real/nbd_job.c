@@ -75,7 +75,8 @@ static _Noreturn void child(struct nbd_io *n, const char *node, int argc, char *
     m.lent = true;
     m.export = e;
     m.link = nbd_export_connect(n, e, &call.err);
-    int ret = m.link ? 0 : ioc_fail(&c, -ECONNREFUSED, "%s", call.err.text);
+    int ret = m.link ? 0 : ioc_fail(&c, -ENOTSUP, "%s", call.err.text);
+    call.skip = m.link ? NULL : NBD_IO_SKIP;
     if (ret == 0) {
         nbd_link_on_sent(m.link, on_sent, &fd);
         ret = ioc_run(&c, argc, argv);
@@ -86,7 +87,9 @@ static _Noreturn void child(struct nbd_io *n, const char *node, int argc, char *
     put_all(fd, &end, sizeof(end));
     put_all(fd, strbuf_str(&call.output), call.output.len);
     put_all(fd, call.err.text, end.err_len);
-    _exit(0);
+    for (;;) {
+        pause(); /* The export goes first (nbd_medium_close), and then this process. */
+    }
 }
 
 /* ---- in ours ---- */
@@ -120,37 +123,45 @@ static void end_call(struct nbd_job *j, int code, bool skipped, const char *text
     call->done = true;
 }
 
+/* Where its texts are, once all of them have come; NULL: not yet. */
+static const char *end_of(const struct nbd_job *j, struct job_end *end)
+{
+    size_t head = j->in.len > 0 && j->in.text[0] == SENT ? 1 : 0;
+    if (j->in.len < head + sizeof(*end)) {
+        return NULL;
+    }
+    memcpy(end, j->in.text + head, sizeof(*end));
+    size_t rest = j->in.len - head - sizeof(*end);
+    if (end->output_len > rest || end->err_len > rest - end->output_len) {
+        return NULL;
+    }
+    return j->in.text + head + sizeof(*end);
+}
+
 static void finish(struct nbd_io *n, struct nbd_job *j, struct target_call *flusher)
 {
-    struct job_end end = { .code = -EIO, .failed = true };
-    const char *text = "the request's process has ended";
-    const char *at = strbuf_str(&j->in);
-    size_t len = j->in.len;
-    if (len > 0 && at[0] == SENT && (len - 1 >= sizeof(end))) {
-        at++;
-        len--;
+    struct job_end end;
+    const char *text = end_of(j, &end);
+    if (!text) {
+        end_call(j, -EIO, false, "the request's process has ended");
+        return;
     }
-    char *err = NULL;
-    if (len >= sizeof(end)) {
-        memcpy(&end, at, sizeof(end));
-        at += sizeof(end);
-        len -= sizeof(end);
-        end.output_len = MIN(end.output_len, len);
-        end.err_len = MIN(end.err_len, len - end.output_len);
-        say(n, j, at, end.output_len, flusher);
-        err = mem_strndup(at + end.output_len, end.err_len);
-    }
-    end_call(j, end.failed ? MIN(end.code, -1) : 0, end.skipped, err ? err : text);
+    say(n, j, text, end.output_len, flusher);
+    char *err = mem_strndup(text + end.output_len, end.err_len);
+    end_call(j, end.failed ? MIN(end.code, -1) : 0, end.skipped, err);
     free(err);
 }
 
-static void job_free(struct nbd_io *n, struct nbd_job *j)
+/* Takes it out of the list, lets its export go, and ends its process. */
+static void job_drop(struct nbd_io *n, struct nbd_job *j)
 {
+    struct nbd_export *e = j->export;
     struct nbd_job **p = &n->jobs;
     while (*p != j) {
         p = &(*p)->next;
     }
     *p = j->next;
+    nbd_export_del(n, e);
     close(j->fd);
     kill(j->pid, SIGKILL);
     waitpid(j->pid, NULL, 0);
@@ -159,7 +170,7 @@ static void job_free(struct nbd_io *n, struct nbd_job *j)
     free(j);
 }
 
-/* Reads what there is.  False: that was all of it. */
+/* Reads what there is.  False: it has ended by itself. */
 static bool read_some(struct nbd_job *j)
 {
     char *piece = mem_alloc(PIECE);
@@ -178,22 +189,21 @@ static bool job_poll(struct nbd_io *n, struct nbd_job *j, struct target_call *fl
     if (j->is_aio && j->call && j->in.len > 0 && j->in.text[0] == SENT) {
         j->call->done = true; /* It is on its way. */
     }
-    if (more) {
+    struct job_end end;
+    if (more && !end_of(j, &end)) {
         return false;
     }
-    struct nbd_export *e = j->export;
     finish(n, j, flusher);
-    job_free(n, j);
-    nbd_export_del(n, e);
+    job_drop(n, j);
     return true;
 }
 
 static void poll_all(struct nbd_io *n, const char *node, struct target_call *flusher)
 {
-    struct nbd_job *next;
-    for (struct nbd_job *j = n->jobs; j; j = next) {
-        next = j->next;
-        job_poll(n, j, flusher && strcmp(j->node, node) == 0 ? flusher : NULL);
+    struct nbd_job *j = n->jobs;
+    while (j) {
+        bool gone = job_poll(n, j, flusher && strcmp(j->node, node) == 0 ? flusher : NULL);
+        j = gone ? n->jobs : j->next; /* Meanwhile others may have ended too. */
     }
 }
 
@@ -283,14 +293,12 @@ void nbd_jobs_kill(struct nbd_io *n)
 {
     while (n->jobs) {
         struct nbd_job *j = n->jobs;
-        struct nbd_export *e = j->export;
-        CHECK(e->gone);
+        CHECK(j->export->gone);
         if (j->call && !j->call->done) {
             j->call->died = true;
             end_call(j, -EPIPE, false, "the program has died");
         }
-        job_free(n, j);
-        nbd_export_del(n, e);
+        job_drop(n, j);
     }
 }
 

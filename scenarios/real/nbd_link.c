@@ -183,7 +183,8 @@ int nbd_link_read(struct nbd_link *l, int64_t offset, void *buf, size_t bytes)
 {
     CHECK(bytes <= NBD_PIECE_MAX);
     nbd_completion_callback cb = begin(l);
-    return finish(l, nbd_aio_pread(l->h, buf, bytes, (uint64_t)offset, cb, 0));
+    /* Whole: in fragments the server would look for holes first, which is a request of its own. */
+    return finish(l, nbd_aio_pread(l->h, buf, bytes, (uint64_t)offset, cb, LIBNBD_CMD_FLAG_DF));
 }
 
 int nbd_link_write(struct nbd_link *l, int64_t offset, const void *buf, size_t bytes,

@@ -14,6 +14,7 @@
 #include <time.h>
 
 enum { RANGE_MAX = 1 << 30 };
+#define STATUS_MAX (INT64_C(4096) * RANGE_MAX)
 
 static struct nbd_medium *medium_of(struct io_medium *m)
 {
@@ -35,22 +36,24 @@ int nbd_medium_open(struct nbd_medium *m, uint32_t perm, struct error *err)
         nbd_medium_close(m); /* The one that it had was for reading only. */
         m->export = e;
         m->link = nbd_export_connect(m->io, e, err);
-        ret = m->link ? 0 : -ECONNREFUSED;
+        ret = m->link ? 0 : -ENOTSUP;
     }
-    if (ret == -ENOTSUP && !m->export) {
+    if (ret == -ENOTSUP && !m->link) {
         m->call->skip = NBD_IO_SKIP;
     }
     m->silent |= ret == -ETIME || ret == -EPIPE;
     return ret;
 }
 
+/* The export goes first: a daemon does not survive it when a client leaves a node that is in an
+ * iothread. */
 void nbd_medium_close(struct nbd_medium *m)
 {
-    if (m->link) {
-        nbd_link_close(m->link);
-    }
     if (m->export && !m->lent) {
         nbd_export_del(m->io, m->export);
+    }
+    if (m->link) {
+        nbd_link_close(m->link);
     }
     m->link = NULL;
     m->export = NULL;
@@ -153,6 +156,29 @@ static int nbd_flush(struct io_medium *base)
     return told(m, nbd_link_flush(m->link));
 }
 
+/* Whether qemu-io could write there: it asks for that and for resizing, block_resize only for the
+ * latter.  Who does not share writing does not share resizing either. */
+static int check_writable(struct nbd_medium *m, struct error *err)
+{
+    static const char one[] = "permissions 'write'", both[] = "permissions 'write, resize'";
+    struct error refusal = ERROR_INIT;
+    struct nbd_export *e = NULL;
+    int ret = nbd_export_add(m->io, m->node, true, &e, &refusal);
+    if (ret == 0) {
+        nbd_export_del(m->io, e);
+        return 0;
+    }
+    if (ret == -ENOTSUP) {
+        return 0; /* block_resize says it. */
+    }
+    const char *at = strstr(refusal.text, one);
+    if (!at) {
+        return error_set(err, ret, "%s", refusal.text);
+    }
+    return error_set(err, ret, "%.*s%s%s", (int)(at - refusal.text), refusal.text, both,
+                     at + sizeof(one) - 1);
+}
+
 static int nbd_truncate(struct io_medium *base, int64_t length, enum io_prealloc prealloc,
                         struct error *err)
 {
@@ -163,9 +189,13 @@ static int nbd_truncate(struct io_medium *base, int64_t length, enum io_prealloc
         return error_set(err, -ENOTSUP, "preallocation is not possible over NBD");
     }
     nbd_medium_close(m); /* It would forbid the resizing. */
+    int ret = check_writable(m, err);
+    if (ret < 0) {
+        return ret;
+    }
     json_t *args = json_pack("{s:s, s:I}", "node-name", m->node, "size", (json_int_t)length);
     CHECK(args != NULL);
-    int ret = m->io->cfg.exchange(m->io->cfg.opaque, "block_resize", args, &reply);
+    ret = m->io->cfg.exchange(m->io->cfg.opaque, "block_resize", args, &reply);
     const json_t *error = json_object_get(reply, "error");
     const char *text = json_string_value(json_object_get(error, "desc"));
     m->silent |= ret == -ETIME || ret == -EPIPE;
@@ -187,6 +217,10 @@ static int nbd_is_allocated(struct io_medium *base, int64_t offset, int64_t byte
 {
     struct nbd_medium *m = medium_of(base);
     uint32_t depth = 0;
+    if (bytes > STATUS_MAX) { /* It would take very many requests. */
+        m->call->skip = NBD_IO_SKIP;
+        return -ENOTSUP;
+    }
     int ret = told(m, nbd_link_depth(m->link, offset, MIN(bytes, RANGE_MAX), &depth, pnum));
     return ret < 0 ? ret : depth == 1;
 }

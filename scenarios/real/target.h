@@ -68,7 +68,8 @@ int target_real_tool(struct target *t, const char *tool, char *const *argv, stru
                      struct error *err);
 
 /* What a node, frontend or block device holds.  bytes: at most REAL_READ_MAX.
- * Errors: -EIO with the program's text; -EPIPE: it died. */
+ * Errors: -EIO with the program's text; -ENOTSUP: not possible there on this kind of target; -EPIPE:
+ * it died. */
 enum { REAL_READ_MAX = 1 << 20 };
 int target_real_read(struct target *t, const char *name, uint64_t offset, size_t bytes,
                      void *buf, struct error *err);
