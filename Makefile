@@ -46,8 +46,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || \
 	echo -ljansson -lsqlite3 -lxxhash -lz)
 # Optional: io of `--target qsd`.
-LIBNBD := $(if $(shell pkg-config --exists libnbd 2>/dev/null && echo yes),libnbd)
-ifneq ($(LIBNBD),)
+ifneq ($(shell pkg-config --exists libnbd 2>/dev/null && echo yes),)
 PKG_CFLAGS += -DHAVE_LIBNBD $(shell pkg-config --cflags libnbd)
 PKG_LIBS += $(shell pkg-config --libs libnbd)
 endif
@@ -63,9 +62,6 @@ B := build/$(CONFIG)
 ROOMS := base sim model drivers oracles scenarios reports
 LIB_SRCS := $(sort $(foreach room,$(ROOMS),$(foreach depth,* */* */*/*, \
 	$(wildcard $(room)/$(depth).c $(room)/$(depth).S))))
-# io on a storage daemon is there with libnbd, or is an error without.
-LIB_SRCS := $(filter-out $(if $(LIBNBD),%/real/nbd_none.c, \
-	$(filter-out %/real/nbd_none.c,$(filter scenarios/real/nbd_%.c,$(LIB_SRCS)))),$(LIB_SRCS))
 APP_SRCS := $(sort $(wildcard app/*.c))
 TEST_SRCS := $(filter %_test.c,$(LIB_SRCS) $(APP_SRCS))
 LIB_SRCS := $(filter-out %_test.c,$(LIB_SRCS))
@@ -166,8 +162,8 @@ run: ## Build, run the whole suite, print a summary, write results.db
 diff: ## Compare all suites with the installed QEMU; write docs/agreement.md, build/diff.db
 	@ci/deps test
 	@$(MAKE) all build/real/ext4.img
-	@$(BLKSIM) diff -j$(JOBS) --db build/diff.db --summary --markdown docs/agreement.md $(ARGS) \
-		scenarios/suites
+	@$(BLKSIM) diff -j$(JOBS) --db build/diff.db --summary --markdown docs/agreement.md \
+		$(ARGS) scenarios/suites
 
 diff-random: ## Compare random commands (SEEDS=1..2000) with the installed QEMU
 	@ci/deps test

@@ -4,8 +4,8 @@
  *   work_dir/sim    the files of the simulated disks, written when the layer has ended
  *   work_dir/qemu   where the real program runs, with its files
  *
- * With --keep both move to KEEP/CASE,PARAMS when the unit fails, together with the script and a text
- * of what each side showed, statement by statement, made to be compared by `diff -u`.
+ * With --keep both move to KEEP/CASE,PARAMS when the unit fails, together with the script and a
+ * text of what each side showed, statement by statement, made to be compared by `diff -u`.
  */
 #include "app/diff_unit.h"
 
@@ -23,8 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#pragma weak files_compare
 
 struct side {
     struct record record;
@@ -180,7 +178,7 @@ static void compare_files(const struct diff_config *d, const struct side *sides,
 {
     struct error err = ERROR_INIT;
     size_t before = r->diff_len;
-    int n = !files_compare ? 0 : files_compare(&sides[0].record, &sides[1].record, d->reference->image_tool, r, &err);
+    int n = files_compare(&sides[0].record, &sides[1].record, d->reference->image_tool, r, &err);
     if (report_is_failure(r->verdict)) {
         return;
     }

@@ -349,7 +349,7 @@ static int read_iothread(struct device *d, const struct device_conf *conf, struc
     return 0;
 }
 
-static int read_props(const struct device_type *t, const json_t *args, struct device_conf *conf,
+static int read_props(const struct device *d, const json_t *args, struct device_conf *conf,
                       struct error *err)
 {
     static const char *const general[] = { "driver", "id", "bus", NULL };
@@ -361,7 +361,7 @@ static int read_props(const struct device_type *t, const json_t *args, struct de
         for (size_t i = 0; general[i]; i++) {
             mine = mine && strcmp(key, general[i]) != 0;
         }
-        int ret = mine ? device_prop_read(t, key, value, conf, err) : 0;
+        int ret = mine ? device_prop_read(d->type, d->id, key, value, conf, err) : 0;
         if (ret < 0) {
             return ret;
         }
@@ -373,9 +373,12 @@ static int build(struct device *d, const struct device_slot *slot, const json_t 
                  struct error *err)
 {
     struct device_conf conf;
-    int ret = read_props(d->type, args, &conf, err);
+    int ret = read_props(d, args, &conf, err);
     ret = ret < 0 ? ret : read_iothread(d, &conf, err);
     d->removable = d->type->kind == DEVICE_CD || conf.removable;
+    if (ret == 0 && d->type->bus == DEVICE_BUS_PCI && !conf.drive) {
+        ret = device_bus_place(d, slot, &conf, err); /* Before its drive is missed. */
+    }
     if (ret == 0 && d->type->kind != DEVICE_CONTROLLER) {
         ret = take_drive(d, conf.drive, err);
     }
@@ -520,16 +523,21 @@ static void remove_device(struct device *d, bool tell)
     device_unref(d);
 }
 
-/* What sits on its bus goes first. */
+static struct device *youngest_on(const struct device *controller)
+{
+    struct device *found = NULL;
+    for (struct device *d = controller->layer->devices; d; d = d->next) {
+        found = d->controller == controller ? d : found;
+    }
+    return found;
+}
+
+/* What sits on its bus goes first, the youngest before all others. */
 static void remove_tree(struct device *d, bool tell)
 {
-    for (struct device *c = d->layer->devices; c;) {
-        if (c->controller == d) {
-            remove_device(c, tell);
-            c = d->layer->devices; /* The list may be another: removing takes time. */
-        } else {
-            c = c->next;
-        }
+    struct device *c;
+    while ((c = youngest_on(d))) { /* The list may be another: removing takes time. */
+        remove_device(c, tell);
     }
     remove_device(d, tell);
 }
@@ -580,13 +588,16 @@ int device_unplug(struct layer *l, const char *id, struct error *err)
     if (d->type->has_inner && strcmp(id, d->block_id) == 0) {
         return error_set(err, -ENOTSUP, "Bus 'virtio-bus' does not support hotplugging");
     }
-    if (d->unplugging) {
+    if (d->unplugging && d->asked_at_start) {
         return error_set(err, -EBUSY, "Device %s is already in the process of unplug", id);
     }
     if (d->type->bus == DEVICE_BUS_SCSI) {
         remove_device(d, true);
         return 0;
     }
+    /* A guest may have missed it, so it is asked again; but QEMU takes the time 0 of a machine that
+     * has not run for one that never ends. */
+    d->asked_at_start |= !machine_has_run(l);
     d->unplugging = true;
     if (machine_is_running(l)) {
         device_finish_unplug(l);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum { SCSI_TARGETS = 256, SCSI_LUNS = 16384, IDE_UNITS = 2 };
+enum { PCI_SLOTS = 30 }; /* Beside the board's own two. */
 
 static const char *bus_type_name(enum device_bus bus)
 {
@@ -96,6 +97,19 @@ static const struct device *find_at(const struct layer *l, const struct device *
     return NULL;
 }
 
+static int place_pci(const struct device *d, struct error *err)
+{
+    int n = 0;
+    for (const struct device *o = d->layer->devices; o; o = o->next) {
+        n += o->type->bus == DEVICE_BUS_PCI;
+    }
+    return n < PCI_SLOTS ? 0
+                         : error_set(err, -ENOSPC,
+                                     "PCI: no slot/function available for %s, all in use or "
+                                     "reserved",
+                                     d->type->name);
+}
+
 static int place_ide(struct device *d, const struct device_slot *slot, int64_t unit,
                      struct error *err)
 {
@@ -166,7 +180,7 @@ int device_bus_place(struct device *d, const struct device_slot *slot,
 {
     switch (d->type->bus) {
     case DEVICE_BUS_PCI:
-        return 0;
+        return place_pci(d, err);
     case DEVICE_BUS_IDE:
         return place_ide(d, slot, conf->unit, err);
     case DEVICE_BUS_SCSI:

@@ -56,9 +56,9 @@ const struct device_type *device_type_find(const char *name);
 const struct device_prop *device_prop_find(const struct device_type *t, const char *name);
 bool device_prop_is_elsewhere(const struct device_type *t, const char *name);
 void device_conf_init(struct device_conf *conf);
-/* One property.  Errors: QEMU's texts. */
-int device_prop_read(const struct device_type *t, const char *name, const json_t *value,
-                     struct device_conf *conf, struct error *err);
+/* One property of the device of that id (NULL: it has none).  Errors: QEMU's texts. */
+int device_prop_read(const struct device_type *t, const char *id, const char *name,
+                     const json_t *value, struct device_conf *conf, struct error *err);
 
 struct device {
     struct layer *layer;
@@ -75,6 +75,7 @@ struct device {
     bool gone;      /* Unplugged; kept by references alone. */
     bool realized;  /* It is a device, be its bus for it or not. */
     bool unplugging;
+    bool asked_at_start; /* That was before the machine has ever run. */
     bool read_only, discards, zeroes;
     bool removable, tray_open;
     int64_t logical; /* Block that requests are whole numbers of. */

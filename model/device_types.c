@@ -221,7 +221,8 @@ static int bool_of(const char *text)
     return -1;
 }
 
-static int read_block_size(const char *name, const char *text, int64_t *out, struct error *err)
+static int read_block_size(const char *owner, const char *name, const char *text, int64_t *out,
+                           struct error *err)
 {
     enum { BLOCK_MIN = 512, BLOCK_MAX = 2 << 20 };
     int64_t bytes;
@@ -230,15 +231,15 @@ static int read_block_size(const char *name, const char *text, int64_t *out, str
     }
     if (bytes != 0 && (bytes < BLOCK_MIN || bytes > BLOCK_MAX)) {
         return error_set(err, -EINVAL,
-                         "Property .%s doesn't take value %" JSON_INTEGER_FORMAT
+                         "Property %s.%s doesn't take value %" JSON_INTEGER_FORMAT
                          " (minimum: %d, maximum: %d)",
-                         name, (json_int_t)bytes, BLOCK_MIN, BLOCK_MAX);
+                         owner, name, (json_int_t)bytes, BLOCK_MIN, BLOCK_MAX);
     }
     if (bytes & (bytes - 1)) {
         return error_set(err, -EINVAL,
-                         "Property .%s doesn't take value '%" JSON_INTEGER_FORMAT
+                         "Property %s.%s doesn't take value '%" JSON_INTEGER_FORMAT
                          "', it's not a power of 2",
-                         name, (json_int_t)bytes);
+                         owner, name, (json_int_t)bytes);
     }
     *out = bytes;
     return 0;
@@ -264,8 +265,8 @@ static int fail_word(const char *name, const char *text, struct error *err)
     return error_set(err, -EINVAL, "Parameter '%s' does not accept value '%s'", name, text);
 }
 
-static int read_text(const struct device_prop *p, const char *text, struct device_conf *conf,
-                     struct error *err)
+static int read_text(const struct device_prop *p, const char *owner, const char *text,
+                     struct device_conf *conf, struct error *err)
 {
     char *to = (char *)conf + p->at;
     int word;
@@ -289,7 +290,7 @@ static int read_text(const struct device_prop *p, const char *text, struct devic
         *(enum on_error *)(void *)to = (enum on_error)word;
         return 0;
     case PROP_BLOCK_SIZE:
-        return read_block_size(p->name, text, (int64_t *)(void *)to, err);
+        return read_block_size(owner, p->name, text, (int64_t *)(void *)to, err);
     case PROP_UINT32:
         return read_uint32(p->name, text, (int64_t *)(void *)to, err);
     default:
@@ -297,8 +298,8 @@ static int read_text(const struct device_prop *p, const char *text, struct devic
     }
 }
 
-int device_prop_read(const struct device_type *t, const char *name, const json_t *value,
-                     struct device_conf *conf, struct error *err)
+int device_prop_read(const struct device_type *t, const char *id, const char *name,
+                     const json_t *value, struct device_conf *conf, struct error *err)
 {
     char buf[32];
     const struct device_prop *p = device_prop_find(t, name);
@@ -318,5 +319,5 @@ int device_prop_read(const struct device_type *t, const char *name, const json_t
         *(const char **)(void *)((char *)conf + p->at) = *text ? text : NULL;
         return 0;
     }
-    return read_text(p, text, conf, err);
+    return read_text(p, t->has_inner || !id ? "" : id, text, conf, err);
 }

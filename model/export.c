@@ -167,8 +167,7 @@ static int check_bitmaps(const json_t *bitmaps, struct error *err)
     return first ? error_set(err, -ENOENT, "Dirty bitmap '%s' not found", str(first, "name")) : 0;
 }
 
-static int check_nbd(const struct layer *l, const json_t *args, const char *name,
-                     struct error *err)
+static int check_nbd(const struct layer *l, const char *name, struct error *err)
 {
     if (!l->exports.nbd_runs) {
         return error_set(err, -EINVAL, "NBD server not running");
@@ -176,19 +175,26 @@ static int check_nbd(const struct layer *l, const json_t *args, const char *name
     if (find_name(l, name)) {
         return error_set(err, -EEXIST, "NBD server already has export named '%s'", name);
     }
-    return check_bitmaps(json_object_get(args, "bitmaps"), err);
+    return 0;
 }
 
 static int insert(struct export *e, struct node *n, bool writable, struct error *err)
 {
     uint32_t used = PERM_CONSISTENT_READ | (writable ? PERM_WRITE : 0u);
-    struct perm_pair perm = { used, PERM_ALL & ~(uint32_t)PERM_RESIZE };
-    e->backend = backend_create(n->layer, NULL, perm);
+    e->backend = backend_create(n->layer, NULL, (struct perm_pair){ used, PERM_ALL });
     backend_ref(e->backend);
     backend_attach(e->backend, &client, e);
     int ret = backend_set_iothread(e->backend, n->iothread, err);
     CHECK(ret == 0); /* Without a medium it just goes. */
     return backend_insert(e->backend, n, err);
+}
+
+/* Clients were told how long the node is. */
+static int keep_length(struct export *e, struct error *err)
+{
+    struct perm_pair perm = backend_perm(e->backend);
+    perm.shared &= ~(uint32_t)PERM_RESIZE;
+    return backend_set_perm(e->backend, perm, err);
 }
 
 int export_add(struct layer *l, const json_t *args, struct error *err)
@@ -214,7 +220,9 @@ int export_add(struct layer *l, const json_t *args, struct error *err)
     e->name = mem_strdup(name);
     e->fixed_iothread = is_true(args, "fixed-iothread");
     ret = insert(e, n, is_true(args, "writable"), err);
-    ret = ret < 0 ? ret : check_nbd(l, args, name, err);
+    ret = ret < 0 ? ret : check_nbd(l, name, err);
+    ret = ret < 0 ? ret : keep_length(e, err);
+    ret = ret < 0 ? ret : check_bitmaps(json_object_get(args, "bitmaps"), err);
     if (ret < 0) {
         export_free(e);
         return ret;

@@ -155,6 +155,9 @@ static char *plain_filename(const struct node *n)
 
 /* ---- passes ---- */
 
+enum { NAME_MAX_BYTES = 4095 };
+#define CUT "..." /* Stands for what is beyond. */
+
 static char *make_name(const struct node *n)
 {
     char *plain = plain_filename(n);
@@ -167,6 +170,9 @@ static char *make_name(const struct node *n)
     char *name = mem_printf("json:%s", text);
     free(text);
     json_decref(options);
+    if (strlen(name) > NAME_MAX_BYTES) {
+        memcpy(name + NAME_MAX_BYTES - strlen(CUT), CUT, strlen(CUT) + 1);
+    }
     return name;
 }
 

@@ -13,6 +13,7 @@
 struct machine {
     enum run_state state;
     bool off;
+    bool has_run;
     uint32_t waiting; /* Guests in machine_wait_running. */
     struct co_queue guests;
     uint32_t flushes; /* Coroutines that end a stop. */
@@ -24,6 +25,7 @@ struct machine *machine_create(struct layer *l)
     struct machine *m = NEW(struct machine);
     CHECK(!l->machine);
     m->state = RUN_STATE_RUNNING;
+    m->has_run = true;
     m->guests.what = "the machine to run";
     m->idle.what = "the stop of the machine";
     return m;
@@ -39,7 +41,13 @@ void machine_hold(struct layer *l)
 {
     if (l->machine->state == RUN_STATE_RUNNING) {
         l->machine->state = RUN_STATE_PRELAUNCH;
+        l->machine->has_run = false;
     }
+}
+
+bool machine_has_run(const struct layer *l)
+{
+    return l->machine->has_run;
 }
 
 bool machine_is_running(const struct layer *l)
@@ -128,6 +136,7 @@ void machine_cont(struct layer *l)
     }
     if (m->state != RUN_STATE_RUNNING) {
         m->state = RUN_STATE_RUNNING;
+        m->has_run = true;
         layer_emit(l, "RESUME", NULL);
         machine_wake(l);
         device_finish_unplug(l);

@@ -29,6 +29,8 @@ void machine_destroy(struct machine *m);
 void machine_hold(struct layer *l);
 
 bool machine_is_running(const struct layer *l);
+/* False: it waits for its first start. */
+bool machine_has_run(const struct layer *l);
 /* "running", "io-error"... */
 const char *machine_state_name(const struct layer *l);
 

@@ -249,6 +249,9 @@ static void run_monitor_line(struct io_shell *sh, struct ioc_ctx *c, const char 
     int argc = split_words(text, words);
     c->medium = &s->base;
     ioc_run(c, argc, words);
+    if (s->owned) {
+        ioc_aio_wait(s, c->call); /* QEMU's backend goes with the command. */
+    }
     free(text);
     ioc_session_unref(sh, s);
 }

@@ -66,12 +66,13 @@ static void finish(struct ioc_flight *f)
     free(f);
 }
 
-/* Of qemu-io's commands these alone count; a frontend counts by itself. */
+/* Of qemu-io's commands these and aio_flush alone count, and zeroes do not; a frontend counts by
+ * itself. */
 static int transfer_counted(struct ioc_flight *f, struct iobuf *buf)
 {
     struct sim *s = f->sh->cfg.sim;
     struct io_medium *m = &f->session->base;
-    if (f->session->port.device) {
+    if (f->session->port.device || f->aio->zero) {
         return io_aio_transfer(f->aio, m, buf);
     }
     struct acct *acct = backend_acct_edit(f->session->port.backend);
@@ -107,24 +108,26 @@ void ioc_submit(struct io_medium *m, struct target_call *call, struct io_aio *a)
     co_create(s->sh->cfg.sim, a->is_read ? "io aio_read" : "io aio_write", 0, flight_run, f);
 }
 
-static bool session_busy(const struct io_shell *sh, const struct ioc_session *s)
+/* of NULL: of whatever call. */
+static bool session_busy(const struct io_shell *sh, const struct ioc_session *s,
+                         const struct target_call *of)
 {
     for (const struct ioc_flight *f = sh->flights; f; f = f->next) {
-        if (f->session == s) {
+        if (f->session == s && (!of || f->call == of)) {
             return true;
         }
     }
     return false;
 }
 
-void ioc_aio_flush(struct io_medium *m, struct target_call *call)
+static void wait_flights(struct ioc_session *s, struct target_call *call,
+                         const struct target_call *of)
 {
-    struct ioc_session *s = ioc_session_of(m);
     struct io_shell *sh = s->sh;
     struct ioc_flusher f = { .session = s, .call = call, .wake = { .what = "aio requests" },
                              .next = sh->flushers };
     sh->flushers = &f;
-    while (session_busy(sh, s)) {
+    while (session_busy(sh, s, of)) {
         co_queue_wait(sh->cfg.sim, &f.wake);
     }
     struct ioc_flusher **p = &sh->flushers;
@@ -132,4 +135,18 @@ void ioc_aio_flush(struct io_medium *m, struct target_call *call)
         p = &(*p)->next;
     }
     *p = f.next;
+}
+
+void ioc_aio_wait(struct ioc_session *s, struct target_call *call)
+{
+    wait_flights(s, call, call);
+}
+
+void ioc_aio_flush(struct io_medium *m, struct target_call *call)
+{
+    struct ioc_session *s = ioc_session_of(m);
+    struct sim *sim = s->sh->cfg.sim;
+    struct acct_cookie c = acct_start(ACCT_FLUSH, 0, sim_now_ns(sim));
+    wait_flights(s, call, NULL);
+    acct_done(backend_acct_edit(s->port.backend), &c, sim_now_ns(sim));
 }

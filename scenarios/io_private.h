@@ -74,6 +74,8 @@ struct ioc_session *ioc_session_of(struct io_medium *m); /* Checked: it is one. 
 
 /* io_flight.c */
 void ioc_submit(struct io_medium *m, struct target_call *call, struct io_aio *a);
+/* Until all requests of the session that the call has started have ended. */
+void ioc_aio_wait(struct ioc_session *s, struct target_call *call);
 void ioc_aio_flush(struct io_medium *m, struct target_call *call);
 /* Output of the call's requests goes elsewhere from now on. */
 void ioc_aio_forget(struct io_shell *sh, const struct target_call *call);

@@ -122,6 +122,7 @@ void run_teardown(struct run_ctx *ctx)
 {
     bool now = true;
     int ret = 0;
+    ctx->ending = true;
     if (ctx->real) {
         run_real_close(ctx);
         return;

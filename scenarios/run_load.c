@@ -150,17 +150,43 @@ void run_background_free(struct run_ctx *ctx)
 
 /* ---- load ---- */
 
-static struct perm_pair load_perm(const struct run_stmt *s)
+static bool only_reads(const struct run_stmt *s)
 {
     const char *rw = stmt_key(s, "rw");
-    bool reads = rw && (strcmp(rw, "read") == 0 || strcmp(rw, "randread") == 0);
-    return (struct perm_pair){ PERM_CONSISTENT_READ | (reads ? 0u : PERM_WRITE), PERM_ALL };
+    return rw && (strcmp(rw, "read") == 0 || strcmp(rw, "randread") == 0);
+}
+
+static struct perm_pair load_perm(bool writes)
+{
+    return (struct perm_pair){ PERM_CONSISTENT_READ | (writes ? PERM_WRITE : 0u), PERM_ALL };
+}
+
+/* A backend of its own on a node.  For comparison also one that only reads may write if it can, as
+ * the disk that a load on a real target has. */
+static int open_own(struct run_ctx *ctx, struct node *n, const struct run_stmt *s,
+                    struct run_load *l, struct error *err)
+{
+    struct layer *layer = target_sim_layer(ctx->target);
+    bool writes = !only_reads(s);
+    bool tries = ctx->cfg->record && !writes && !script_prop_find(s->stmt, "model-only");
+    l->owned = true;
+    l->port.backend = backend_ref(backend_create(layer, NULL, load_perm(writes || tries)));
+    int ret = backend_insert(l->port.backend, n, tries ? NULL : err);
+    if (ret < 0 && tries) {
+        ret = port_close(ctx, l);
+        l->owned = ret == 0;
+        l->port.backend =
+            ret == 0 ? backend_ref(backend_create(layer, NULL, load_perm(false))) : NULL;
+        ret = ret == 0 ? backend_insert(l->port.backend, n, err) : ret;
+    }
+    return ret;
 }
 
 /* A node of that name, else the frontend of that id, else the block device of that name. */
-static int port_open(struct layer *layer, const struct run_stmt *s, struct run_load *l,
+static int port_open(struct run_ctx *ctx, const struct run_stmt *s, struct run_load *l,
                      struct error *err)
 {
+    struct layer *layer = target_sim_layer(ctx->target);
     const char *name = s->words[2];
     struct node *n = layer ? layer_find_node(layer, name) : NULL;
     struct device *d = layer && !n ? device_find(layer, name) : NULL;
@@ -171,16 +197,17 @@ static int port_open(struct layer *layer, const struct run_stmt *s, struct run_l
     if (!n && !b) {
         return error_set(err, -ENODEV, "Cannot find device='' nor node-name='%s'", name);
     }
-    l->owned = n != NULL;
-    b = n ? backend_create(layer, NULL, load_perm(s)) : b;
+    if (n) {
+        return open_own(ctx, n, s, l, err);
+    }
     l->port = (struct guest_port){ .backend = backend_ref(b), .device = d ? device_ref(d) : NULL };
-    return n ? backend_insert(b, n, err) : 0;
+    return 0;
 }
 
 /* Whether requests of the load may go through what is there already. */
 static int check_port(const struct run_load *l, const struct run_stmt *s, struct error *err)
 {
-    uint32_t want = load_perm(s).used, have = backend_perm(l->port.backend).used;
+    uint32_t want = load_perm(!only_reads(s)).used, have = backend_perm(l->port.backend).used;
     return l->owned || l->port.device || (want & ~have) == 0
                ? 0
                : error_set(err, -EPERM, "nobody uses '%s', so it cannot be written",
@@ -193,7 +220,7 @@ static int load_open(struct run_ctx *ctx, const struct run_stmt *s, struct run_l
     if (ctx->real) {
         return run_real_load(ctx, s, l, err);
     }
-    int ret = port_open(target_sim_layer(ctx->target), s, l, err);
+    int ret = port_open(ctx, s, l, err);
     ret = ret < 0 ? ret : check_port(l, s, err);
     if (ret < 0) {
         return ret;
@@ -201,6 +228,33 @@ static int load_open(struct run_ctx *ctx, const struct run_stmt *s, struct run_l
     enum load_data data = ctx->cfg->record ? LOAD_BYTES : LOAD_STREAMS;
     return load_start(&ctx->guest, &l->port, l->tag, s->words_len - 3, s->words + 3,
                       ctx->unit->seed, data, &l->load, err);
+}
+
+/* Commands that only look. */
+static bool is_query(const struct run_stmt *s)
+{
+    const char *command = s->words[0];
+    return strncmp(command, "query-", 6) == 0 || strncmp(command, "x-debug-query-", 14) == 0;
+}
+
+void run_loads_note(struct run_ctx *ctx, const struct run_stmt *s)
+{
+    struct record *record = ctx->cfg->record;
+    bool writing = false;
+    for (const struct run_load *l = ctx->loads; l; l = l->next) {
+        writing |= l->writes;
+    }
+    if (!record || !(writing || s->verb == VERB_LOAD)) {
+        return;
+    }
+    if (s->verb == VERB_LOAD) {
+        const char *depth = stmt_key(s, "depth");
+        record->shuffled |= writing || (depth && strcmp(depth, "1") != 0);
+    } else if (s->verb == VERB_IO) {
+        record->shuffled = true;
+    } else if (s->verb == VERB_QMP || (s->verb == VERB_NONE && !is_query(s))) {
+        record->raced = true;
+    }
 }
 
 int run_verb_load(struct run_ctx *ctx, const struct run_stmt *s, struct outcome *out)
@@ -213,7 +267,8 @@ int run_verb_load(struct run_ctx *ctx, const struct run_stmt *s, struct outcome 
         return 0;
     }
     struct run_load *l = NEW(struct run_load);
-    *l = (struct run_load){ .tag = mem_strdup(s->words[1]), .stmt = s->stmt };
+    *l = (struct run_load){ .tag = mem_strdup(s->words[1]), .stmt = s->stmt,
+                            .writes = !only_reads(s) };
     if (load_open(ctx, s, l, &err) == 0) {
         struct run_load **p = &ctx->loads;
         while (*p) {

@@ -19,7 +19,17 @@
 /* How long a request may keep the others and the statement from being looked at. */
 #define SLICE_NS NS_PER_MS
 
-/* Every load makes a step.  NULL: none has a request in flight; else what one of them waits for. */
+static bool any_goes_on(const struct run_ctx *ctx)
+{
+    for (const struct run_load *l = ctx->loads; l; l = l->next) {
+        if (l->real && !*load_real_done(l->real)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every load makes a step.  What one of them waits for, or NULL. */
 static const bool *step_all(struct run_ctx *ctx)
 {
     const bool *wait = NULL;
@@ -31,20 +41,23 @@ static const bool *step_all(struct run_ctx *ctx)
     return wait;
 }
 
+/* The monitor does one command after the other: while it is at one, no request is put behind it,
+ * where that command's output would seem to be the request's. */
 int run_target(struct run_ctx *ctx, const bool *done, int64_t until_ns)
 {
     const struct target_ops *ops = ctx->target->ops;
-    int ret = 0;
-    while (ctx->real) {
-        const bool *wait = step_all(ctx);
+    bool never = false;
+    while (ctx->real && any_goes_on(ctx)) {
+        const bool *wait = target_real_is_busy(ctx->target) ? NULL : step_all(ctx);
         int64_t now_ns = run_now_ns(ctx);
         if (done && *done) {
             return 0;
         }
-        if (!wait || now_ns >= until_ns) {
-            break;
+        if (now_ns >= until_ns) {
+            return -ETIME;
         }
-        ret = ops->run(ctx->target, wait, MIN(until_ns, now_ns + SLICE_NS));
+        wait = wait ? wait : done ? done : &never;
+        int ret = ops->run(ctx->target, wait, MIN(until_ns, now_ns + SLICE_NS));
         if (ret < 0 && ret != -ETIME) {
             return ret;
         }

@@ -63,6 +63,7 @@ struct run_async {
 struct run_load {
     struct load *load; /* NULL: a power cut has ended it, or it is a real one. */
     struct load_real *real; /* On a real target. */
+    bool writes;
     struct guest_port port; /* A reference on each. */
     bool owned;             /* The backend is the load's own, on a node. */
     char *tag;
@@ -117,6 +118,7 @@ struct run_ctx {
     struct target_call *spare_call; /* Of the last statement, for the next; or NULL. */
     void (*late)(void *opaque, const char *node, const char *text); /* run_world_on_output */
     void *late_opaque;
+    bool ending; /* The world is torn down: what happens is of no statement. */
     bool failed; /* The verdict is decided. */
     bool broken; /* The world cannot be torn down: it is left as it is. */
 };
@@ -233,6 +235,8 @@ bool run_background_busy(const struct run_ctx *ctx);
 bool run_tag_known(const struct run_ctx *ctx, const char *tag);
 /* Stops loads and waits for them and for @async statements; judges what nobody waited for. */
 void run_background_finish(struct run_ctx *ctx);
+/* Before a statement: notes in cfg->record what loads in progress make of the comparison. */
+void run_loads_note(struct run_ctx *ctx, const struct run_stmt *s);
 /* Asks all loads to start no more requests. */
 void run_loads_stop(struct run_ctx *ctx);
 /* Waits for everything, loads being stopped, and throws it away; power: entries stay so that `wait`

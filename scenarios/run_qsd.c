@@ -51,7 +51,8 @@ static char *stmt_lack(const struct run_ctx *ctx, const struct script_stmt *stmt
     CHECK(stmt->words.len > 0);
     switch (verb_id_of(word)) {
     case VERB_NONE:
-        return command_lack(ctx, word);
+        return script_prop_find(stmt, "real-only") && !target_real_has_command(ctx->target, word)
+                   ? mem_printf("qsd has no %s", word) : command_lack(ctx, word);
     case VERB_QMP:
         name = raw_command(stmt);
         lack = command_lack(ctx, name);
@@ -82,6 +83,12 @@ void run_qsd_undone(struct run_ctx *ctx, const struct script_stmt *stmt, const c
 {
     static const char *const reads[] = { "read", "r", "readv", "aio_read", "map", "alloc", "a",
                                          "length", "l", "info", "i", "flush", "f" };
+    static const char *const asks[] = { "query-", "x-debug-query-", "qom-list", "qom-get" };
+    for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
+        if (strncmp(stmt->words.at[0].text, asks[i], strlen(asks[i])) == 0) {
+            return;
+        }
+    }
     bool io = verb_id_of(stmt->words.at[0].text) == VERB_IO && stmt->words.len > 2;
     for (size_t i = 0; io && i < ARRAY_LEN(reads); i++) {
         if (strcmp(stmt->words.at[2].text, reads[i]) == 0) {

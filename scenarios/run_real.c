@@ -48,8 +48,11 @@ const char *run_skip_reason(const struct run_ctx *ctx, const struct script_stmt 
 
 void run_real_skip(struct run_ctx *ctx, const char *reason)
 {
-    if (ctx->real && !ctx->skip_rest) {
+    if (ctx->real && !ctx->skip_rest && reason) {
         ctx->skip_rest = reason;
+        if (ctx->cfg->record) {
+            ctx->cfg->record->raced = true; /* What is in progress does not end as it would. */
+        }
     }
 }
 
@@ -211,6 +214,7 @@ static int pass_time(struct run_ctx *ctx, const char *text, struct error *err)
     bool never = false;
     if (strcmp(text, "idle") == 0) {
         ns = 0; /* Nothing is known of what a program still has to do. */
+        run_real_loads_end(ctx);
         run_real_skip(ctx, run_background_busy(ctx) ? "virtual-time" : NULL);
     } else if (text_parse_duration(text, &ns) < 0) {
         return error_set(err, -EINVAL, "'%s' is not a duration", text);

@@ -98,7 +98,7 @@ void run_record_outcome(struct run_ctx *ctx, const struct script_stmt *stmt,
 void run_record_event(struct run_ctx *ctx, const json_t *event)
 {
     struct record *record = ctx->cfg->record;
-    if (record && record->len > 0) {
+    if (record && record->len > 0 && !ctx->ending) {
         json_array_append_new(record->at[record->len - 1].events, json_deep_copy(event));
     }
 }
@@ -164,7 +164,7 @@ static bool may_ask(const struct run_ctx *ctx)
 }
 
 /* While a load is in progress, sizes of what grows with it are those of a moment: all but those of
- * formats that have one of their own. */
+ * formats that have one of their own.  So is the mark that an image is in use. */
 static void drop_sizes(json_t *value)
 {
     const char *key, *format = json_string_value(json_object_get(value, "format"));
@@ -173,6 +173,7 @@ static void drop_sizes(json_t *value)
     if (format && strcmp(format, "qcow2") != 0) {
         json_object_del(value, "virtual-size");
     }
+    json_object_del(value, "dirty-flag");
     json_array_foreach(value, i, member) {
         drop_sizes(member);
     }
@@ -193,7 +194,7 @@ void run_record_end(struct run_ctx *ctx)
         json_t *graph = run_query(ctx, "x-debug-query-block-graph");
         json_t *block = run_query(ctx, "query-block");
         r = current(ctx);
-        if (ctx->loads) {
+        if (ctx->loads || ctx->cfg->record->raced) {
             drop_sizes(nodes);
             drop_sizes(block);
         }
@@ -299,10 +300,24 @@ static bool any_delicate(const json_t *nodes)
     return false;
 }
 
+/* What the file below a format holds is where the format has put things. */
+static bool any_format(const json_t *nodes)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(nodes, i, entry) {
+        const char *drv = json_string_value(json_object_get(entry, "drv"));
+        if (drv && strcmp(drv, "qcow2") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void run_record_nodes(struct run_ctx *ctx)
 {
     struct record *record = ctx->cfg->record;
-    if (!record || ctx->skip_rest || !may_ask(ctx) || run_background_busy(ctx)) {
+    if (!record || record->raced || ctx->skip_rest || !may_ask(ctx) || run_background_busy(ctx)) {
         return;
     }
     json_t *nodes = run_query(ctx, "query-named-block-nodes"), *entry;
@@ -310,7 +325,9 @@ void run_record_nodes(struct run_ctx *ctx)
     ctx->recorded = 0;
     json_array_foreach(nodes, i, entry) {
         const char *name = json_string_value(json_object_get(entry, "node-name"));
-        if (any_delicate(nodes) || !name || name[0] == '#' || i >= PROBE_NODES_MAX ||
+        const char *drv = json_string_value(json_object_get(entry, "drv"));
+        bool placed = record->shuffled && any_format(nodes) && drv && strcmp(drv, "qcow2") != 0;
+        if (any_delicate(nodes) || !name || name[0] == '#' || i >= PROBE_NODES_MAX || placed ||
             ctx->failed || ctx->skip_rest) {
             continue;
         }

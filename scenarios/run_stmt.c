@@ -573,6 +573,7 @@ void run_statement(struct run_ctx *ctx, const struct script_stmt *stmt)
         run_log(ctx, "statement", s.text);
         run_record_begin(ctx, stmt, s.verb, s.text);
         run_taints_tell(ctx);
+        run_loads_note(ctx, &s);
         dispatch(ctx, &s);
         run_record_end(ctx);
         ctx->now = NULL;

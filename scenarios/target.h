@@ -30,8 +30,7 @@ struct target_call {
     struct strbuf output; /* io: what it printed. */
     struct error err;     /* io: code 0 when it succeeded. */
     bool failed;          /* io: the command reported failure. */
-    const char *skip;     /* io: it was not done, as this target cannot; a reason, failed and err are
-                           * set.  NULL: it was. */
+    const char *skip;     /* It was not done, as this target cannot: the reason.  NULL: it was. */
     void *target_data;
 };
 

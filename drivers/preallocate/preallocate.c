@@ -240,8 +240,10 @@ static int read_size(const struct opts *opts, const char *name, int64_t *out, st
                     : 0;
 }
 
-static int read_config(const struct opts *opts, struct preallocate_config *c, struct error *err)
+static int read_config(const struct preallocate_state *s, const struct opts *opts,
+                       struct preallocate_config *c, struct error *err)
 {
+    uint32_t unit = s->file->node->limits.request_alignment;
     int ret = read_size(opts, "prealloc-align", &c->align, err);
     if (ret == 0) {
         ret = read_size(opts, "prealloc-size", &c->size, err);
@@ -251,6 +253,12 @@ static int read_config(const struct opts *opts, struct preallocate_config *c, st
                         "prealloc-align parameter of preallocate filter is not aligned to 512");
     }
     c->align = (uint32_t)c->align; /* QEMU keeps 32 bits of it. */
+    if (ret == 0 && c->align % unit != 0) {
+        ret = error_set(err, -EINVAL,
+                        "prealloc-align parameter of preallocate filter is not aligned to "
+                        "underlying node request alignment (%" PRIu32 ")",
+                        unit);
+    }
     return ret;
 }
 
@@ -259,7 +267,7 @@ static int preallocate_open(struct node *n, const struct opts *opts, struct erro
     struct preallocate_state *s = node_state(n);
     s->data_end = -1;
     int ret = node_open_child(n, opts, &children[0], &s->file, err);
-    return ret < 0 ? ret : read_config(opts, &s->config, err);
+    return ret < 0 ? ret : read_config(s, opts, &s->config, err);
 }
 
 struct new_config {
@@ -279,7 +287,7 @@ static int preallocate_reopen(struct node *n, const struct node_reopen *r, struc
 {
     struct preallocate_state *s = node_state(n);
     struct new_config c = { .state = s };
-    int ret = read_config(&r->opts, &c.config, err);
+    int ret = read_config(s, &r->opts, &c.config, err);
     if (ret == 0) {
         ret = cut_back(s, 0, err);
     }

@@ -127,7 +127,7 @@ static int store(struct qcow2 *q, int64_t offset, const uint8_t *bytes, size_t n
         ret = file_write_bytes(q, (uint64_t)host, bytes, n);
     }
     if (ret == 0) {
-        ret = q->options.lazy ? qcow2_mark_dirty(q) : cache_depend(q->l2_cache, q->refcount_cache);
+        ret = cache_depend(q->l2_cache, q->refcount_cache); /* Its count is never late. */
     }
     if (ret == 0) {
         io_event(q->file, "l2_update_compressed");

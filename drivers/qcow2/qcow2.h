@@ -365,6 +365,9 @@ int refcount_get(struct qcow2 *q, uint64_t cluster, uint64_t *count);
  * an increase are there already. */
 int refcount_change(struct qcow2 *q, uint64_t offset, uint64_t bytes, int addend,
                     enum discard_type type);
+/* Locked.  Takes back a count that nothing has used yet: the clusters are free at once.  On failure
+ * they leak. */
+void refcount_abandon(struct qcow2 *q, uint64_t offset, uint64_t bytes);
 
 /* ---- alloc.c, grow.c ---- */
 

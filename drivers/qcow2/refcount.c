@@ -74,8 +74,13 @@ int refcount_get(struct qcow2 *q, uint64_t cluster, uint64_t *count)
     return ret;
 }
 
-/* A cluster that nobody refers to any more. */
-static void cluster_gone(struct qcow2 *q, uint64_t cluster, enum discard_type type)
+/* How a cluster is given back that nobody refers to any more. */
+struct giving {
+    enum discard_type type;
+    bool unused; /* Nobody ever did: it is free at once. */
+};
+
+static void cluster_gone(struct qcow2 *q, uint64_t cluster, struct giving how)
 {
     uint64_t offset = cluster << q->cluster_bits;
     cache_forget(q->l2_cache, offset, q->cluster_size);
@@ -83,11 +88,15 @@ static void cluster_gone(struct qcow2 *q, uint64_t cluster, enum discard_type ty
     if (cluster_align(q, q->free_byte) == offset) {
         q->free_byte = 0;
     }
-    held_add(q, cluster, 1);
-    discard_add(q, offset, q->cluster_size, type);
+    if (how.unused) {
+        q->free_index = MIN(q->free_index, cluster);
+    } else {
+        held_add(q, cluster, 1);
+    }
+    discard_add(q, offset, q->cluster_size, how.type);
 }
 
-static int change_one(struct qcow2 *q, uint64_t cluster, int addend, enum discard_type type)
+static int change_one(struct qcow2 *q, uint64_t cluster, int addend, struct giving how)
 {
     uint8_t *block;
     int ret = load_block(q, cluster, &block);
@@ -108,13 +117,12 @@ static int change_one(struct qcow2 *q, uint64_t cluster, int addend, enum discar
     cache_dirty(q->refcount_cache, block);
     cache_put(q->refcount_cache, block);
     if (count == 0) {
-        cluster_gone(q, cluster, type);
+        cluster_gone(q, cluster, how);
     }
     return 0;
 }
 
-int refcount_change(struct qcow2 *q, uint64_t offset, uint64_t bytes, int addend,
-                    enum discard_type type)
+static int change(struct qcow2 *q, uint64_t offset, uint64_t bytes, int addend, struct giving how)
 {
     CHECK(addend == 1 || addend == -1);
     if (bytes == 0) {
@@ -128,14 +136,25 @@ int refcount_change(struct qcow2 *q, uint64_t offset, uint64_t bytes, int addend
     }
     uint64_t first = offset >> q->cluster_bits, last = (offset + bytes - 1) >> q->cluster_bits;
     for (uint64_t c = first; c <= last; c++) {
-        int ret = change_one(q, c, addend, type);
+        int ret = change_one(q, c, addend, how);
         if (ret < 0) {
             /* Back to where it was; a cluster that has gone meanwhile stays held, no more. */
             while (c-- > first) {
-                change_one(q, c, -addend, DISCARD_NEVER);
+                change_one(q, c, -addend, (struct giving){ DISCARD_NEVER, false });
             }
             return ret;
         }
     }
     return 0;
+}
+
+int refcount_change(struct qcow2 *q, uint64_t offset, uint64_t bytes, int addend,
+                    enum discard_type type)
+{
+    return change(q, offset, bytes, addend, (struct giving){ type, false });
+}
+
+void refcount_abandon(struct qcow2 *q, uint64_t offset, uint64_t bytes)
+{
+    change(q, offset, bytes, -1, (struct giving){ DISCARD_NEVER, true });
 }

@@ -198,7 +198,7 @@ static int zero_tail(struct qcow2 *q, int64_t old)
     return a ? alloc_finish(q, a, ret) : ret;
 }
 
-/* What lies below must not show where the image gets longer. */
+/* What lies below must not show where the image gets longer.  -ENOTSUP: version 2. */
 static int cover_backing(struct qcow2 *q, int64_t old, int64_t length)
 {
     const struct child *backing = q->node ? node_backing(q->node) : NULL;
@@ -207,25 +207,7 @@ static int cover_backing(struct qcow2 *q, int64_t old, int64_t length)
     if (start >= end) {
         return 0;
     }
-    int ret = cluster_zero(q, start, end - start, false);
-    if (ret != -ENOTSUP) {
-        return ret;
-    }
-    for (int64_t at = start; at < end;) {
-        struct alloc *a;
-        uint64_t host;
-        int64_t part = MIN((int64_t)cluster_round_up(q, (uint64_t)(end - at)), 16 << 20);
-        ret = write_prepare(q, at, &part, &host, &a);
-        if (ret == 0) {
-            ret = file_write_fill(q, host, FILL_ZERO, (size_t)part);
-            ret = a ? alloc_finish(q, a, ret) : ret;
-        }
-        if (ret < 0) {
-            return ret;
-        }
-        at += part;
-    }
-    return 0;
+    return cluster_zero(q, start, end - start, false);
 }
 
 static int grow(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct error *err)
@@ -238,10 +220,11 @@ static int grow(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct e
     if (ret < 0) {
         return error_set_errno(err, ret, "Failed to grow the L1 table");
     }
-    ret = zero_tail(q, old);
-    if (ret == 0) {
-        ret = cover_backing(q, old, length);
+    ret = cover_backing(q, old, length);
+    if (ret < 0) {
+        return error_set_errno(err, ret, "Failed to zero out new clusters");
     }
+    ret = zero_tail(q, old);
     if (ret < 0) {
         return error_set_errno(err, ret, "Failed to zero out the new area");
     }

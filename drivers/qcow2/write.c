@@ -290,7 +290,8 @@ int alloc_finish(struct qcow2 *q, struct alloc *a, int ret)
         ret = link_clusters(q, a);
     }
     if (ret < 0 && !a->keep && !q->lost) {
-        clusters_free(q, a->host, (uint64_t)(a->end - a->start), DISCARD_NEVER);
+        io_event(q->file, "cluster_free");
+        refcount_abandon(q, a->host, (uint64_t)(a->end - a->start));
     }
     alloc_end(q, a);
     return ret;

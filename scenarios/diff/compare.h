@@ -25,8 +25,8 @@
  * ours: the record of the simulated target; theirs: that of the real one. */
 void compare_records(const struct record *ours, const struct record *theirs, struct result *r);
 
-/* Whether both sides did the same statements, as far as these may change something: only then is
- * what they leave comparable. */
+/* Whether both sides did the same statements, as far as these may change something, and no request
+ * raced with them: only then is what they leave comparable. */
 bool compare_same_history(const struct record *ours, const struct record *theirs);
 
 /* A value, text or name normalised as it is for comparison; for tests and for learning. */

@@ -43,12 +43,12 @@ static void fresh_add(struct fresh_list *list, const struct compare_side *side, 
 
 static void scan_text(struct fresh_list *list, const struct compare_side *side, const char *text)
 {
-    for (const char *s = text; s && (s = strstr(s, "#block"));) {
+    for (const char *s = text; s && (s = compare_name_find(s));) {
         size_t n = compare_name_length(s);
         if (n) {
-            fresh_add(list, side, s, n, "");
+            fresh_add(list, side, s, n, *s == '/' ? "device" : "");
         }
-        s += n ? n : 6;
+        s += n ? n : 1;
     }
 }
 
@@ -110,7 +110,8 @@ static void pair_up(struct compare_side side[COMPARE_SIDES], struct fresh_list l
         }
         for (size_t k = from; k < list[THEIRS].len && !a->paired; k++) {
             struct fresh *b = &list[THEIRS].at[k];
-            if (!b->paired && (any || strcmp(a->like, b->like) == 0)) {
+            bool same_kind = *a->name == *b->name;
+            if (!b->paired && same_kind && (any || strcmp(a->like, b->like) == 0)) {
                 uint32_t number = (*side[OURS].next_name)++;
                 compare_name_set(&side[OURS], a->name, strlen(a->name), number);
                 compare_name_set(&side[THEIRS], b->name, strlen(b->name), number);

@@ -4,13 +4,15 @@
  * Everywhere:
  *   #block123         automatic node names: a counter and two digits of chance -> #block:N, the
  *                     same N for the same node on both sides (compare_names.c)
+ *   device[1]         devices without an id in /machine/peripheral-anon are counted, and the real
+ *                     machine has one more from the beginning, the SCSI controller -> device:N
  *   DIR/a.img         the private directory of the real program; the model's files have no
  *                     directory -> a.img
  *   vl.XXXXXX         names of temporary files, random; QEMU's stand in /var/tmp -> vl.*
  *   json:{...}        file names: QEMU orders the members by a hash table, and repeats options of
- *                     the command line as text where the model shows numbers and booleans -> sorted,
- *                     all scalars as text.  Beyond its longest file name QEMU cuts, in an order that
- *                     says nothing -> json:*
+ *                     the command line as text where the model shows numbers and booleans ->
+ *                     sorted, all scalars as text.  Beyond its longest file name QEMU cuts, in an
+ *                     order that says nothing -> json:*
  *   CR LF             of the human monitor -> LF
  * Members of JSON objects:
  *   actual-size       bytes allocated on the host: file systems differ in that
@@ -31,9 +33,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#define uthash_malloc(size) mem_alloc(size)
+#define uthash_free(p, size) free(p)
 #include <uthash.h>
 
-enum { FILE_NAME_CUT = 1000, VL_SUFFIX = 6 };
+/* QEMU's longest file name; and how much of it is left at least when it stands in a text. */
+enum { FILE_NAME_MAX = 4095, FILE_NAME_CUT = 1000, VL_SUFFIX = 6 };
 
 struct auto_name {
     uint32_t number;
@@ -65,11 +70,24 @@ void compare_side_fini(struct compare_side *side)
 
 size_t compare_name_length(const char *text)
 {
-    if (strncmp(text, "#block", 6) != 0) {
+    static const char anon[] = "/machine/peripheral-anon/device[";
+    size_t begin = strlen("#block"), digits;
+    if (strncmp(text, "#block", begin) == 0) {
+        digits = strspn(text + begin, "0123456789");
+        return digits ? begin + digits : 0;
+    }
+    begin = strlen(anon);
+    if (strncmp(text, anon, begin) != 0) {
         return 0;
     }
-    size_t digits = strspn(text + 6, "0123456789");
-    return digits ? 6 + digits : 0;
+    digits = strspn(text + begin, "0123456789");
+    return digits && text[begin + digits] == ']' ? begin + digits + 1 : 0;
+}
+
+const char *compare_name_find(const char *text)
+{
+    const char *block = strstr(text, "#block"), *anon = strstr(text, "/machine/peripheral-anon/");
+    return !block || (anon && anon < block) ? anon : block;
 }
 
 uint32_t compare_name_number(const struct compare_side *side, const char *name, size_t n)
@@ -220,7 +238,8 @@ static size_t put_special(struct compare_side *side, const char *text, size_t at
         if (compare_name_number(side, s, n) == 0) {
             compare_name_set(side, s, n, (*side->next_name)++);
         }
-        strbuf_printf(out, "#block:%u", compare_name_number(side, s, n));
+        strbuf_printf(out, *s == '#' ? "#block:%u" : "/machine/peripheral-anon/device:%u",
+                      compare_name_number(side, s, n));
         return n;
     }
     n = word_start && (*s == '/' || *s == 'v') ? temp_length(s) : 0;
@@ -229,10 +248,12 @@ static size_t put_special(struct compare_side *side, const char *text, size_t at
         return n;
     }
     if (word_start && strncmp(s, "json:{", 6) == 0) {
+        size_t before = out->len;
         n = put_json_name(side, s + 5, len - at - 5, out);
-        if (n == 0 && len >= FILE_NAME_CUT) {
+        if ((n == 0 && len >= FILE_NAME_CUT) || 5 + n >= FILE_NAME_MAX) {
+            out->len = before;
             strbuf_puts(out, "json:*");
-            return len - at;
+            return n ? 5 + n : len - at;
         }
         return n ? 5 + n : 0;
     }
@@ -270,8 +291,8 @@ static bool is_hint(const char *line)
     return false;
 }
 
-/* How much of a line stays: not durations and rates, "4 KiB, 1 ops; ..." or "4096,1,0:00:00.00,...".
- */
+/* How much of a line stays: not durations and rates, "4 KiB, 1 ops; ..." or
+ * "4096,1,0:00:00.00,...". */
 static size_t line_without_rates(const char *line, size_t n)
 {
     const char *rate = memmem(line, n, " ops; ", 6);
@@ -341,7 +362,8 @@ static bool is_dropped(const char *key)
 /* A value that is a json:{} name and nothing else, as an object; NULL when it is none. */
 static json_t *parse_json_name(struct compare_side *side, const char *text)
 {
-    json_t *v = strncmp(text, "json:{", 6) == 0 ? json_loads(text + 5, JSON_ALLOW_NUL, NULL) : NULL;
+    bool whole = strncmp(text, "json:{", 6) == 0 && strlen(text) < FILE_NAME_MAX;
+    json_t *v = whole ? json_loads(text + 5, JSON_ALLOW_NUL, NULL) : NULL;
     json_t *new = v ? json_name(side, v) : NULL;
     json_decref(v);
     return new;

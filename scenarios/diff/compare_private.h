@@ -49,6 +49,8 @@ uint32_t compare_name_number(const struct compare_side *side, const char *name, 
 void compare_name_set(struct compare_side *side, const char *name, size_t n, uint32_t number);
 /* Length of the automatic name that begins here, 0: none does. */
 size_t compare_name_length(const char *text);
+/* Where the first one may begin, or NULL. */
+const char *compare_name_find(const char *text);
 
 /* A descriptor that was handed out just now, and one that was before: its number in order of
  * appearance. */
@@ -134,21 +136,26 @@ void compare_schemas(struct diff_list *list, const json_t *ours, const json_t *t
 /* ---- compare_state.c ---- */
 
 /* The reply of x-debug-query-block-graph, normalised, by names: {"nodes": {"NAME": TYPE},
- * "edges": {"PARENT -ROLE-> CHILD": {"perm", "shared-perm"}}}.  new. */
-json_t *compare_graph_view(const json_t *graph);
+ * "edges": {"PARENT -ROLE-> CHILD": {"perm", "shared-perm"}}}.  busy: without backends that have no
+ * name, and without permissions.  new. */
+json_t *compare_graph_view(const json_t *graph, bool busy);
 
 struct compare_state {
     struct diff_list known;  /* Differences behind the statement before. */
     const json_t *before[COMPARE_SIDES][3]; /* What was asked then; borrowed from the records. */
     bool held; /* What differs then is not known yet. */
+    bool busy; /* In: a load is in progress. */
 };
 
 void compare_state_fini(struct compare_state *st);
-/* Appends to list what is new since the statement before.  absorb: nothing is new, whatever it is.
+/* What of a state is taken as it is: nothing, the order of nodes and devices, or everything. */
+enum compare_absorb { ABSORB_NOTHING, ABSORB_ORDER, ABSORB_ALL };
+
+/* Appends to list what is new since the statement before.
  * False: the state was not asked for. */
 bool compare_state(struct compare_state *st, struct compare_side side[COMPARE_SIDES],
-                   const struct record_stmt *ours, const struct record_stmt *theirs, bool absorb,
-                   struct diff_list *list);
+                   const struct record_stmt *ours, const struct record_stmt *theirs,
+                   enum compare_absorb absorb, struct diff_list *list);
 
 /* ---- compare_events.c ---- */
 

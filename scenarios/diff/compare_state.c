@@ -11,12 +11,16 @@
  *           parent, role and child
  *   block   query-block by device, and its order
  *
+ * A load has a backend of its own in the model, and in QEMU one for each request, while that is
+ * there.  So as long as one is in progress, permissions and backends without a name are left out.
+ *
  * A difference that was there behind the statement before is not told again.  Whether it is the
  * same is a matter of its place alone: its values may change with every statement.
  *
- * A device goes a moment after the reply to the command that takes it away, in QEMU; so what differs
- * behind such a command is told only when it is still so behind the next statement.  The same goes
- * for requests of io that nobody waits for.
+ * A device goes a moment after the reply to the command that takes it away, in QEMU; so what
+ * differs behind such a command is told only when it is still so behind the next statement.  The
+ * same goes for requests of io that nobody waits for.  All words of `args` are one command line in
+ * QEMU, which carries it out in an order of its own, so the order behind it is taken as it is.
  */
 #include "scenarios/diff/compare_private.h"
 
@@ -27,6 +31,9 @@
 #include <string.h>
 
 enum { NODES, GRAPH, BLOCK, STATES };
+
+/* A backend that has no name. */
+static const char nameless[] = "[block-backend]";
 
 static const char *const state_name[STATES] = { "nodes", "graph", "block" };
 
@@ -100,7 +107,14 @@ static int compare_edges(const void *a, const void *b)
     return order ? order : strcmp(x->perms, y->perms);
 }
 
-static json_t *edges_view(const json_t *edges, json_t *name_of)
+static json_t *edge_view(const json_t *edge, bool busy)
+{
+    return busy ? json_object()
+                : json_pack("{s:o, s:o}", "perm", sorted_texts(json_object_get(edge, "perm")),
+                            "shared-perm", sorted_texts(json_object_get(edge, "shared-perm")));
+}
+
+static json_t *edges_view(const json_t *edges, json_t *name_of, bool busy)
 {
     size_t n = json_array_size(edges);
     struct graph_edge *all = NEW_ARRAY(struct graph_edge, n + 1);
@@ -113,15 +127,17 @@ static json_t *edges_view(const json_t *edges, json_t *name_of)
         snprintf(number[1], 32, "%" JSON_INTEGER_FORMAT, json_integer_value(child));
         all[i].name = mem_printf("%s -%s-> %s", text_of(name_of, number[0]),
                                  text_of(edge, "name"), text_of(name_of, number[1]));
-        all[i].value = json_pack("{s:o, s:o}",
-                                 "perm", sorted_texts(json_object_get(edge, "perm")),
-                                 "shared-perm", sorted_texts(json_object_get(edge, "shared-perm")));
+        all[i].value = edge_view(edge, busy);
         all[i].perms = json_dumps(all[i].value, JSON_COMPACT | JSON_SORT_KEYS);
     }
     qsort(all, n, sizeof(*all), compare_edges);
     json_t *view = json_object();
     for (size_t i = 0; i < n; i++) {
-        set_unique(view, all[i].name, all[i].value);
+        if (busy && strncmp(all[i].name, nameless, strlen(nameless)) == 0) {
+            json_decref(all[i].value);
+        } else {
+            set_unique(view, all[i].name, all[i].value);
+        }
         free(all[i].name);
         free(all[i].perms);
     }
@@ -129,7 +145,7 @@ static json_t *edges_view(const json_t *edges, json_t *name_of)
     return view;
 }
 
-json_t *compare_graph_view(const json_t *graph)
+json_t *compare_graph_view(const json_t *graph, bool busy)
 {
     const json_t *nodes = json_object_get(graph, "nodes");
     size_t n = json_array_size(nodes);
@@ -141,12 +157,31 @@ json_t *compare_graph_view(const json_t *graph)
         snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
                  json_integer_value(json_object_get(node, "id")));
         json_object_set_new_nocheck(name_of, number, json_string_nocheck(name));
-        set_unique(nodes_view, name, json_string_nocheck(text_of(node, "type")));
+        if (!busy || strcmp(name, nameless) != 0) {
+            set_unique(nodes_view, name, json_string_nocheck(text_of(node, "type")));
+        }
         free(name);
     }
-    json_t *edges = edges_view(json_object_get(graph, "edges"), name_of);
+    json_t *edges = edges_view(json_object_get(graph, "edges"), name_of, busy);
     json_decref(name_of);
     return json_pack("{s:o, s:o}", "nodes", nodes_view, "edges", edges);
+}
+
+/* A real target shows no permissions while a frontend of its own, which has others than what the
+ * model uses in its place, is in the graph. */
+static bool shows_perms(const json_t *graph)
+{
+    const json_t *edges = json_object_get(graph, "edges");
+    return json_array_size(edges) == 0 || json_object_get(json_array_get(edges, 0), "perm");
+}
+
+static void drop_perms(json_t *view)
+{
+    const char *name;
+    json_t *edge;
+    json_object_foreach(json_object_get(view, "edges"), name, edge) {
+        json_object_del(edge, "perm");
+    }
 }
 
 /* ---- lists by name ---- */
@@ -203,7 +238,7 @@ static void diff_lists(struct diff_list *list, const char *path, int which, cons
 
 /* ---- all ---- */
 
-static void diff_state(struct compare_side side[COMPARE_SIDES], int which,
+static void diff_state(struct compare_side side[COMPARE_SIDES], int which, bool busy,
                        const json_t *const state[COMPARE_SIDES], struct diff_list *list)
 {
     const char *name = state_name[which];
@@ -212,7 +247,12 @@ static void diff_state(struct compare_side side[COMPARE_SIDES], int which,
         normal[w] = compare_side_json(&side[w], state[w]);
     }
     if (which == GRAPH) {
-        json_t *a = compare_graph_view(normal[OURS]), *b = compare_graph_view(normal[THEIRS]);
+        json_t *a = compare_graph_view(normal[OURS], busy);
+        json_t *b = compare_graph_view(normal[THEIRS], busy);
+        if (!shows_perms(normal[THEIRS])) {
+            drop_perms(a);
+            drop_perms(b);
+        }
         diff_json(list, name, a, b);
         json_decref(a);
         json_decref(b);
@@ -264,8 +304,8 @@ void compare_state_fini(struct compare_state *st)
 }
 
 bool compare_state(struct compare_state *st, struct compare_side side[COMPARE_SIDES],
-                   const struct record_stmt *ours, const struct record_stmt *theirs, bool absorb,
-                   struct diff_list *list)
+                   const struct record_stmt *ours, const struct record_stmt *theirs,
+                   enum compare_absorb absorb, struct diff_list *list)
 {
     const json_t *state[STATES][COMPARE_SIDES] = { { ours->nodes, theirs->nodes },
                                                    { ours->graph, theirs->graph },
@@ -288,12 +328,13 @@ bool compare_state(struct compare_state *st, struct compare_side side[COMPARE_SI
         if (!state[i][OURS] || !state[i][THEIRS]) {
             keep_known(&st->known, i, &now);
         } else if (!json_equal(state[i][OURS], state[i][THEIRS])) {
-            diff_state(side, i, state[i], &now);
+            diff_state(side, i, st->busy, state[i], &now);
         }
     }
-    st->held = !absorb && is_late(ours);
-    for (size_t i = 0; i < now.len && !absorb && !st->held; i++) {
-        if (!is_known(&st->known, now.at[i].path)) {
+    st->held = absorb != ABSORB_ALL && is_late(ours);
+    for (size_t i = 0; i < now.len && absorb != ABSORB_ALL && !st->held; i++) {
+        bool order = strncmp(now.at[i].path, "order of ", 9) == 0;
+        if (!(order && absorb == ABSORB_ORDER) && !is_known(&st->known, now.at[i].path)) {
             diff_add(list, now.at[i].path, now.at[i].value[OURS], now.at[i].value[THEIRS]);
         }
     }

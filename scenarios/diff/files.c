@@ -4,12 +4,12 @@
  * Files with the same bytes are the same, whatever anybody says of them.  Otherwise
  *
  *   raw     has another length or other contents: told here, with the first place
- *   qcow2   qemu-img is asked for `info` (header, backing file, snapshots, bitmaps), `check` (errors,
- *           leaks, allocated clusters), `compare` (what a guest sees) and `map` (with what lies
- *           below).  An image whose backing file is not there is looked at alone.
+ *   qcow2   qemu-img is asked for `info` (header, backing file, snapshots, bitmaps), `check`
+ *           (errors, leaks, allocated clusters), `compare` (what a guest sees) and `map` (with what
+ *           lies below).  An image whose backing file is not there is looked at alone.
  *
- * Not compared: actual-size, and what `map` says of raw files, which is where the file system has
- * holes.
+ * Not compared: actual-size; what `map` says of raw files, which is where the file system has
+ * holes; and where clusters are when requests have overtaken each other.
  */
 #include "scenarios/diff/files.h"
 
@@ -167,8 +167,9 @@ static void tell(struct files *f, const struct both *b, const char *driver,
         .driver = (char *)driver, .verdict = DIFF_DIFFERS, .detail = detail });
     if (r->verdict == VERDICT_PASS || r->verdict == VERDICT_SKIP || r->verdict == VERDICT_QUIRK) {
         const struct diff_entry *e = &list->at[0];
-        char *first = mem_printf("%s: %.100s / %.100s", e->path, e->value[OURS] ? e->value[OURS] : "",
-                                 e->value[THEIRS] ? e->value[THEIRS] : "");
+        const char *a = e->value[OURS] ? e->value[OURS] : "nothing";
+        const char *b_text = e->value[THEIRS] ? e->value[THEIRS] : "nothing";
+        char *first = mem_printf("%s: %.100s / %.100s", e->path, a, b_text);
         char *normal = result_normalise(first);
         char *signature = mem_printf("qemu:files:%s", normal);
         r->verdict = VERDICT_FAIL;
@@ -308,6 +309,38 @@ static int ask(const struct files *f, const struct both *b, const char *command,
     return 0;
 }
 
+/* Where the image has its data is left out: from a map, whose entries then go on as far as they say
+ * the same, and from what `check` counts. */
+static void drop_places(json_t *answer)
+{
+    json_t *last = NULL, *entry;
+    for (size_t i = 0; i < json_array_size(answer);) {
+        entry = json_array_get(answer, i);
+        json_int_t start = json_integer_value(json_object_get(entry, "start"));
+        json_int_t bytes = json_integer_value(json_object_get(entry, "length"));
+        json_object_del(entry, "offset");
+        json_object_del(entry, "start");
+        json_object_del(entry, "length");
+        json_int_t had = json_integer_value(json_object_get(last, "length"));
+        json_int_t at = json_integer_value(json_object_get(last, "start"));
+        json_object_del(last, "start");
+        json_object_del(last, "length");
+        bool same = last && json_equal(last, entry);
+        json_object_set_new(last, "start", json_integer(at));
+        json_object_set_new(last, "length", json_integer(same ? had + bytes : had));
+        if (same) {
+            json_array_remove(answer, i);
+        } else {
+            json_object_set_new(entry, "start", json_integer(start));
+            json_object_set_new(entry, "length", json_integer(bytes));
+            last = entry;
+            i++;
+        }
+    }
+    json_object_del(answer, "image-end-offset");
+    json_object_del(answer, "fragmented-clusters");
+}
+
 /* Asks both.  Both say the same error: it says nothing. */
 static int diff_answers(const struct files *f, const struct both *b, const char *command,
                         struct diff_list *list, bool *failed, struct error *err)
@@ -316,9 +349,13 @@ static int diff_answers(const struct files *f, const struct both *b, const char 
     int ret = 0;
     for (int w = OURS; w < COMPARE_SIDES && ret == 0; w++) {
         ret = ask(f, b, command, w, &answer[w], err);
+        if (ret == 0 && (f->ours->shuffled || f->theirs->shuffled)) {
+            drop_places(answer[w]);
+        }
     }
     if (ret == 0) {
-        *failed = json_object_get(answer[OURS], "error") && json_object_get(answer[THEIRS], "error");
+        *failed = json_object_get(answer[OURS], "error") &&
+                  json_object_get(answer[THEIRS], "error");
         diff_json(list, command, answer[OURS], answer[THEIRS]);
     }
     json_decref(answer[OURS]);
@@ -404,8 +441,8 @@ static bool too_much(const struct stat *st)
     return (int64_t)st->st_blocks * 512 > FILES_MAX_BYTES;
 }
 
-/* A file that one side alone has.  Of theirs, only an image counts: the real program has files of its
- * own there. */
+/* A file that one side alone has.  Of theirs, only an image counts: the real program has files of
+ * its own there. */
 static void compare_single(struct files *f, const struct both *b, enum compare_who who)
 {
     struct diff_list list = { 0 };
@@ -463,7 +500,8 @@ int files_compare(const struct record *ours, const struct record *theirs, const 
                   struct result *r, struct error *err)
 {
     struct files f = { .ours = ours, .theirs = theirs, .qemu_img = qemu_img, .r = r };
-    if (!ours->files || !theirs->files || !compare_same_history(ours, theirs)) {
+    if (!ours->files || !theirs->files || ours->raced || theirs->raced ||
+        !compare_same_history(ours, theirs)) {
         return 0;
     }
     json_t *names = json_object();

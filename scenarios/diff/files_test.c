@@ -178,8 +178,8 @@ static void another_content(void **state)
     in_both(f, "qemu-img create -q -f qcow2 a 1M");
     in(f, OURS, "qemu-io -f qcow2 -c 'write -P 1 0 64k' a");
     in(f, THEIRS, "qemu-io -f qcow2 -c 'write -P 2 0 64k' a");
-    assert_differs(f, "qcow2", "a\ncompare\n  model: (not there)\n  qemu:  Content mismatch at offset "
-                               "0!");
+    assert_differs(f, "qcow2", "a\ncompare\n  model: (not there)\n"
+                               "  qemu:  Content mismatch at offset 0!");
 }
 
 /* A cluster that nothing refers to. */

@@ -228,6 +228,7 @@ static void cmd_fini(struct rand_cmd *c)
 
 static void make_world(struct rand_gen *g, struct strbuf *out)
 {
+    enum { SMALL_MAX = 4 << 20 }; /* Of images with small clusters: each table takes its time. */
     static const char disk_sizes[] = "1M 4M 16M 64M 64k";
     static const char image_sizes[] = "1M 4M 64M 1G 100k";
     size_t disks = 2 + rand_below(g, 3), images = 2 + rand_below(g, 4);
@@ -243,11 +244,14 @@ static void make_world(struct rand_gen *g, struct strbuf *out)
         int64_t size = rand_size(g, image_sizes);
         struct rand_file *below = NULL;
         strbuf_printf(out, "image qcow2 %s %" PRId64, name, size);
-        if (rand_chance(g, 250)) {
-            char *cluster = rand_word(g, "4k 64k 512 2M");
+        char *cluster = rand_word(g, "64k 64k 64k 64k 64k 2M 4k 512");
+        bool small = strcmp(cluster, "4k") == 0 || strcmp(cluster, "512") == 0;
+        if (!(small && size > SMALL_MAX) && rand_chance(g, 700)) {
             strbuf_printf(out, " cluster_size=%s", cluster);
-            free(cluster);
+        } else {
+            small = false;
         }
+        free(cluster);
         if (rand_chance(g, 150)) {
             strbuf_puts(out, rand_chance(g, 500) ? " lazy_refcounts=on" : " compat=0.10");
         }
@@ -258,6 +262,7 @@ static void make_world(struct rand_gen *g, struct strbuf *out)
         }
         strbuf_putc(out, '\n');
         rand_add_file(g, name, true, size, below ? below->name : NULL);
+        g->files[g->files_len - 1].small_clusters = small;
         free(name);
     }
     strbuf_puts(out, "device_add driver=virtio-scsi-pci id=vs0\n");

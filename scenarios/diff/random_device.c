@@ -69,9 +69,6 @@ static bool make_device(struct rand_gen *g, struct rand_cmd *c)
     if (scsi && !cd && rand_chance(g, 150)) {
         json_object_set_new(c->args, "removable", json_string("on"));
     }
-    if (!scsi && g->iothreads.len > 0 && rand_chance(g, 150)) {
-        json_object_set_new(c->args, "iothread", json_string(rand_name(g, &g->iothreads)));
-    }
     for (size_t i = 0; i < ARRAY_LEN(block_props); i++) {
         if (rand_chance(g, block_props[i].permille)) {
             char *value = rand_word(g, block_props[i].values);
@@ -93,9 +90,6 @@ static void took_device(struct rand_gen *g, const struct rand_cmd *c)
                              .began_empty = !drive };
     g->devices = mem_grow(g->devices, g->devices_len, &g->devices_cap, sizeof(*g->devices));
     g->devices[g->devices_len++] = d;
-    if (drive && rand_str(c->args, "iothread")) {
-        rand_note_thread(g, drive, true);
-    }
 }
 
 static bool make_device_del(struct rand_gen *g, struct rand_cmd *c)
@@ -127,8 +121,8 @@ static bool make_of_device(struct rand_gen *g, struct rand_cmd *c)
         return false;
     }
     c->args = json_pack("{s:s}", "id", d->id);
-    if (strcmp(c->verb, "blockdev-remove-medium") != 0 &&
-        strcmp(c->verb, "blockdev-close-tray") != 0 && rand_chance(g, 100)) {
+    bool opens = strcmp(c->verb, "eject") == 0 || strcmp(c->verb, "blockdev-open-tray") == 0;
+    if (opens && rand_chance(g, 100)) {
         json_object_set_new(c->args, "force", json_boolean(rand_chance(g, 500)));
     }
     return true;

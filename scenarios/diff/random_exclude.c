@@ -159,6 +159,14 @@ static bool del_of_empty_drive(const struct rand_gen *g, const struct rand_cmd *
     return false;
 }
 
+/* A CD drive without a medium that cannot be plugged in leaves its backend behind. */
+static bool add_of_bad_empty_drive(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    (void)g;
+    return is_verb(c, "device_add") && !json_object_get(c->args, "drive") &&
+           (c->spoiled || json_object_get(c->args, "logical_block_size"));
+}
+
 static bool limit_of_group_overrun(const struct rand_gen *g, const struct rand_cmd *c)
 {
     (void)g;
@@ -203,6 +211,79 @@ static bool join_across_iothreads(const struct rand_gen *g, const struct rand_cm
         }
     }
     return false;
+}
+
+static bool zeroes_in_iothread(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    return is_verb(c, "io") && strstr(strbuf_str(&c->io), " -z") && g->threaded.len > 0;
+}
+
+static bool resize_of_small_clusters(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    json_t *ref = is_verb(c, "block_resize") ? json_object_get(c->args, "node-name") : NULL;
+    for (size_t i = 0; ref && i < g->files_len; i++) {
+        if (g->files[i].small_clusters && rand_tree_has(g, ref, g->files[i].name, 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- Nodes ---- */
+
+static bool is_direct(const json_t *object)
+{
+    const char *driver = rand_str(object, "driver");
+    return driver && strncmp(driver, "null-", strlen("null-")) != 0 &&
+           json_is_true(json_object_get(json_object_get(object, "cache"), "direct"));
+}
+
+static bool direct_io(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    (void)g;
+    return any_object(c->args, is_direct, 0);
+}
+
+static bool has_bottom(const json_t *object)
+{
+    return is_driver(object, "copy-on-read") && json_object_get(object, "bottom");
+}
+
+/* The chain is not followed here: the bottom must be the child itself. */
+static bool has_other_bottom(const json_t *object)
+{
+    const char *bottom = rand_str(object, "bottom"), *file = rand_str(object, "file");
+    return has_bottom(object) && (!bottom || !file || strcmp(bottom, file) != 0);
+}
+
+static bool bottom_elsewhere(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    (void)g;
+    return any_object(c->args, has_other_bottom, 0);
+}
+
+static bool image_over_blkverify(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    return (is_verb(c, "blockdev-add") || is_verb(c, "blockdev-reopen")) && c->args &&
+           rand_tree_has(g, c->args, "blkverify", 0) && rand_tree_has(g, c->args, "qcow2", 0);
+}
+
+static bool snapshot_below_force_share(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    bool snapshot = strncmp(c->verb, "blockdev-snapshot", strlen("blockdev-snapshot")) == 0 ||
+                    is_verb(c, "transaction");
+    for (size_t i = 0; snapshot && i < g->nodes_len; i++) {
+        if (json_is_true(json_object_get(g->nodes[i].options, "force-share"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool unknown_property(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    (void)g;
+    return is_verb(c, "device_add") && json_object_get(c->args, "x-nope");
 }
 
 static bool list_of_iothreads(const struct rand_gen *g, const struct rand_cmd *c)
@@ -252,6 +333,23 @@ static const struct rule rules[] = {
       quorum_that_compares },
     { "device_del of a drive that was plugged in empty",
       "A CD drive that was plugged in empty takes its medium along", del_of_empty_drive },
+    { "device_add that fails of an empty drive",
+      "A CD drive that was plugged in empty takes its medium along", add_of_bad_empty_drive },
+    { "zeroing in an iothread", "`qemu-io NODE \"write -z ...\"` of a node in an iothread",
+      zeroes_in_iothread },
+    { "resizing images of small clusters", "Freed clusters wait for a flush before they are used",
+      resize_of_small_clusters },
+    { "virtio disks with an iothread", "A virtio disk with an iothread takes its node there", NULL },
+    { "requests of no bytes", "A request of no bytes never reaches the node", NULL },
+    { "direct I/O", "requests are aligned to the disk's sector", direct_io },
+    { "a bottom that is not in the chain", "A `bottom` that does not lie below the filter",
+      bottom_elsewhere },
+    { "images over blkverify", "QEMU prints the text to standard error and exits with status 1",
+      image_over_blkverify },
+    { "snapshots below force-share", "What an edge shares because of `force-share`",
+      snapshot_below_force_share },
+    { "unknown properties of devices", "Of several properties of a device that are wrong",
+      unknown_property },
     { "edges across iothreads", "A new edge from a node of the main loop down to one of an iothread",
       join_across_iothreads },
     { "order of iothreads", "Objects and their properties are listed in the order in which they were",

@@ -30,7 +30,7 @@ static bool pick_where(struct rand_gen *g, const char **name, int64_t *size)
 /* "OFFSET LENGTH", inside most of the time. */
 static void add_range(struct rand_gen *g, int64_t size, struct strbuf *out)
 {
-    int64_t bytes = rand_size(g, "512 4k 64k 64k 1M 100 0 12345");
+    int64_t bytes = rand_size(g, "512 4k 64k 64k 1M 100 12345");
     int64_t step = rand_chance(g, 850) ? 4096 : 1;
     int64_t offset = 0;
     if (bytes > size && rand_chance(g, 900)) {

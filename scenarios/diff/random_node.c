@@ -292,7 +292,7 @@ bool rand_node_is_ro(const struct rand_gen *g, const char *name)
 
 struct tree_seek {
     const struct rand_gen *g;
-    const char *driver;
+    const char *what;
     bool found;
     int depth;
 };
@@ -301,8 +301,9 @@ static json_t *seek_driver(void *opaque, json_t *ref)
 {
     struct tree_seek *s = opaque;
     const json_t *options = resolve(s->g, ref);
-    const char *driver = rand_str(options, "driver");
-    s->found = s->found || (driver && strcmp(driver, s->driver) == 0);
+    const char *driver = rand_str(options, "driver"), *file = rand_str(options, "filename");
+    s->found = s->found || (driver && strcmp(driver, s->what) == 0) ||
+               (file && strcmp(file, s->what) == 0);
     if (options && !s->found && s->depth < 16) {
         json_t *copy = json_deep_copy(options);
         s->depth++;
@@ -313,9 +314,9 @@ static json_t *seek_driver(void *opaque, json_t *ref)
     return NULL;
 }
 
-bool rand_tree_has(const struct rand_gen *g, const json_t *ref, const char *driver, int depth)
+bool rand_tree_has(const struct rand_gen *g, const json_t *ref, const char *what, int depth)
 {
-    struct tree_seek s = { .g = g, .driver = driver, .depth = depth };
+    struct tree_seek s = { .g = g, .what = what, .depth = depth };
     json_t *copy = json_deep_copy(ref);
     seek_driver(&s, copy);
     json_decref(copy);
@@ -641,10 +642,9 @@ static void change_option(struct rand_gen *g, const char *driver, const struct s
     }
     if (rand_is_child(m->type)) {
         if (m->type->kind != SCHEMA_ARRAY && rand_chance(g, m->flags & MEMBER_MUTABLE ? 120 : 20)) {
-            json_object_set_new(options, m->name,
-                                m->type == &schema_blockdev_ref_or_null
-                                    ? make_backing(g, RAND_DEPTH)
-                                    : make_child(g, driver, RAND_DEPTH));
+            const struct rand_node *n = rand_pick_node(g, true);
+            bool none = m->type == &schema_blockdev_ref_or_null && rand_chance(g, 500);
+            json_object_set_new(options, m->name, none ? json_null() : json_string(n->name));
         }
     } else if (there && rand_chance(g, willing)) {
         if (rand_chance(g, 400)) {

@@ -31,6 +31,7 @@ struct rand_file {
     bool qcow2;
     int64_t size; /* What a guest sees of it. */
     char *backing; /* Name in its header; NULL: none. */
+    bool small_clusters; /* Of less than 64k. */
 };
 
 struct rand_device {
@@ -119,8 +120,8 @@ struct rand_node *rand_pick_driver(struct rand_gen *g, const char *driver, bool 
 int64_t rand_ref_size(const struct rand_gen *g, const json_t *ref, int depth);
 int64_t rand_node_size(const struct rand_gen *g, const char *name);
 bool rand_node_is_ro(const struct rand_gen *g, const char *name);
-/* Whether a node, or one below it, is of that driver. */
-bool rand_tree_has(const struct rand_gen *g, const json_t *ref, const char *driver, int depth);
+/* Whether a node, or one below it, is of that driver or on a file of that name. */
+bool rand_tree_has(const struct rand_gen *g, const json_t *ref, const char *what, int depth);
 const char *rand_str(const json_t *object, const char *key); /* NULL: none. */
 /* Whether a member of an option table is a child, or a list of them. */
 bool rand_is_child(const struct schema_type *type);

@@ -62,6 +62,11 @@ struct record {
     /* In: directory where the files of the case lie when the run has ended.  Of a simulated target,
      * where they are copied to then.  NULL: nobody wants them. */
     char *files;
+    /* Several requests wrote at the same time: where a format puts what is a matter of luck. */
+    bool shuffled;
+    /* Requests wrote while commands changed what is below them: so is which layer has what.  Or the
+     * case was cut short.  What nodes and images hold in the end is not compared. */
+    bool raced;
 };
 
 void record_init(struct record *r, const char *target);

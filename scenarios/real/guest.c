@@ -21,53 +21,13 @@
 #define DELETED_LIMIT_NS (NS_PER_S / 2)
 
 struct real_guest {
-    char *id;    /* Of the device that is unplugged; NULL: whatever is asked for. */
-    size_t seen; /* Events there were before. */
+    char *id;       /* Of the device; NULL: whatever is asked for. */
+    bool adds;      /* It is a device_add, of the harness. */
+    uint32_t asked; /* Slots that were asked for before. */
+    size_t seen;    /* Events there were before. */
     struct target_call *call;
     struct real_guest *next;
 };
-
-struct real_guest *real_guest_for(const struct target_real *rt, const json_t *request)
-{
-    const char *command = json_string_value(json_object_get(request, "execute"));
-    bool del = command && strcmp(command, "device_del") == 0;
-    if (rt->kind != REAL_QEMU || !command || (!del && strcmp(command, "cont") != 0)) {
-        return NULL;
-    }
-    struct real_guest *g = NEW(struct real_guest);
-    const json_t *id = json_object_get(json_object_get(request, "arguments"), "id");
-    g->id = del && json_is_string(id) ? mem_strdup(json_string_value(id)) : NULL;
-    g->seen = json_array_size(rt->base.events);
-    return g;
-}
-
-void real_guest_free(struct real_guest *g)
-{
-    if (g) {
-        free(g->id);
-        free(g);
-    }
-}
-
-void real_guest_replied(struct target_real *rt, struct real_guest *g, struct target_call *call)
-{
-    struct real_guest **p = &rt->guests;
-    while (*p) {
-        p = &(*p)->next;
-    }
-    *p = g;
-    g->call = call;
-}
-
-void real_guest_end_all(struct target_real *rt)
-{
-    while (rt->guests) {
-        struct real_guest *g = rt->guests;
-        rt->guests = g->next;
-        g->call->done = true; /* It has its reply. */
-        real_guest_free(g);
-    }
-}
 
 /* ---- qtest ---- */
 
@@ -95,8 +55,7 @@ static bool qtest(struct target_real *rt, const char *line, char *text, size_t s
     return n >= 2 && memcmp(text, "OK", 2) == 0;
 }
 
-/* Bits of the slots that the guest is asked to let go. */
-static uint32_t asked_for(struct target_real *rt)
+uint32_t real_guest_slots(struct target_real *rt)
 {
     char text[64];
     if (!qtest(rt, "outl 0xae10 0x0\n", text, sizeof(text)) ||
@@ -106,7 +65,7 @@ static uint32_t asked_for(struct target_real *rt)
     return (uint32_t)strtoul(text + 2, NULL, 16);
 }
 
-static int eject(struct target_real *rt, uint32_t slots)
+int real_guest_eject(struct target_real *rt, uint32_t slots)
 {
     int n = 0;
     for (int i = 0; i < 32; i++) {
@@ -149,14 +108,15 @@ static int deleted(const struct target_real *rt, size_t from, const char *id)
     return n;
 }
 
-static void play(struct target_real *rt, struct real_guest *g)
+/* After a device_del that was granted, or a cont. */
+static void let_go(struct target_real *rt, const struct real_guest *g)
 {
     size_t from = MIN(g->seen, json_array_size(rt->base.events));
-    uint32_t slots = asked_for(rt);
-    bool running = is_running(rt);
-    int want = slots && running ? eject(rt, slots) : 0;
+    uint32_t slots = real_guest_slots(rt);
+    bool own = real_is_own(g->id), lets_go = own || is_running(rt);
+    int want = lets_go ? real_guest_eject(rt, own ? slots & ~g->asked : slots) : 0;
     if (g->id) {
-        want = slots && !running ? 0 : 1; /* Other devices need no guest. */
+        want = slots && !lets_go ? 0 : 1; /* Other devices need no guest. */
     }
     int64_t until_ns = real_clock_ns() + DELETED_LIMIT_NS;
     while (deleted(rt, from, g->id) < want && real_clock_ns() < until_ns) {
@@ -166,14 +126,70 @@ static void play(struct target_real *rt, struct real_guest *g)
     }
 }
 
+static void play(struct target_real *rt, const struct real_guest *g, bool granted)
+{
+    if (granted && !g->adds) {
+        let_go(rt, g);
+    }
+    if (real_is_own(g->id) && granted != g->adds) {
+        real_bus_put(rt); /* It is gone, or has never been there. */
+    }
+}
+
+struct real_guest *real_guest_for(struct target_real *rt, const json_t *request)
+{
+    const char *command = json_string_value(json_object_get(request, "execute"));
+    const json_t *args = json_object_get(request, "arguments");
+    const char *id = json_string_value(json_object_get(args, "id"));
+    bool del = command && strcmp(command, "device_del") == 0;
+    bool add = command && strcmp(command, "device_add") == 0 && real_is_own(id);
+    bool cont = command && strcmp(command, "cont") == 0;
+    if (rt->kind != REAL_QEMU || (!del && !add && !cont)) {
+        return NULL;
+    }
+    struct real_guest *g = NEW(struct real_guest);
+    *g = (struct real_guest){ .adds = add, .id = !cont && id ? mem_strdup(id) : NULL,
+                              .asked = del && real_is_own(id) ? real_guest_slots(rt) : 0,
+                              .seen = json_array_size(rt->base.events) };
+    return g;
+}
+
+void real_guest_free(struct real_guest *g)
+{
+    if (g) {
+        free(g->id);
+        free(g);
+    }
+}
+
+void real_guest_replied(struct target_real *rt, struct real_guest *g, struct target_call *call)
+{
+    struct real_guest **p = &rt->guests;
+    while (*p) {
+        p = &(*p)->next;
+    }
+    *p = g;
+    g->call = call;
+}
+
 void real_guest_run(struct target_real *rt)
 {
     while (rt->guests) {
         struct real_guest *g = rt->guests;
         rt->guests = g->next;
         g->next = NULL;
-        play(rt, g);
+        play(rt, g, json_object_get(g->call->reply, "return") != NULL);
         g->call->done = true;
+        real_guest_free(g);
+    }
+}
+
+void real_guest_end_all(struct target_real *rt)
+{
+    while (rt->guests) {
+        struct real_guest *g = rt->guests;
+        rt->guests = g->next;
+        g->call->done = true; /* It has its reply. */
         real_guest_free(g);
     }
 }

@@ -40,7 +40,7 @@ static void add_sleep(struct target_real *rt, struct target_call *call, int64_t 
 }
 
 /* It ends only with the program. */
-static void add_lost(struct target_real *rt, struct target_call *call)
+void real_io_lost(struct target_real *rt, struct target_call *call)
 {
     add_sleep(rt, call, SIM_FOREVER);
 }
@@ -87,6 +87,15 @@ static bool starts_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
+static void say_late(struct target_real *rt, const char *line)
+{
+    if (rt->late) {
+        char *text = mem_printf("%s\n", line);
+        rt->late(rt->opaque, "qemu-io", text);
+        free(text);
+    }
+}
+
 void real_io_line(struct target_real *rt, const char *line)
 {
     if (starts_with(line, "blkdebug: Suspended request '") ||
@@ -97,10 +106,8 @@ void real_io_line(struct target_real *rt, const char *line)
         if (rt->capture->len < REAL_OUTPUT_MAX) {
             strbuf_printf(rt->capture, "%s\n", line);
         }
-    } else if (rt->late) {
-        char *text = mem_printf("%s\n", line);
-        rt->late(rt->opaque, "qemu-io", text);
-        free(text);
+    } else {
+        say_late(rt, line);
     }
 }
 
@@ -115,11 +122,12 @@ bool real_io_err_line(struct target_real *rt, const char *line)
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         ours |= strstr(line, words[i]) != NULL;
     }
-    if (!ours || !rt->capture_err || rt->capture_err->len >= REAL_OUTPUT_MAX) {
-        return false;
+    if (ours && !rt->capture_err) {
+        say_late(rt, line); /* A human-monitor-command of the script. */
+    } else if (ours && rt->capture_err->len < REAL_OUTPUT_MAX) {
+        strbuf_printf(rt->capture_err, "%s\n", line);
     }
-    strbuf_printf(rt->capture_err, "%s\n", line);
-    return true;
+    return ours;
 }
 
 /* ---- one command ---- */
@@ -236,9 +244,11 @@ static int run_named(struct target_real *rt, const char *name, const char *comma
 int real_qemu_io(struct target_real *rt, const char *name, const char *command,
                  struct strbuf *monitor, struct strbuf *out)
 {
-    const struct real_port *p = real_port_get(rt, name, false, false);
-    return p ? run_as(rt, p->id, AS_FRONTEND, command, monitor, out)
-             : run_named(rt, name, command, monitor, out);
+    const struct real_port *p = real_port_get(rt, name, false);
+    if (!p) {
+        return run_named(rt, name, command, monitor, out);
+    }
+    return run_as(rt, p->id, AS_FRONTEND, command, monitor, out);
 }
 
 /* ---- the words ---- */
@@ -349,7 +359,7 @@ static void run_command(struct target_real *rt, const char *node, int argc, char
     }
     if (a) {
         a->call = call;
-        a->port = real_port_get(rt, node, rt->may_hold, !a->is_read);
+        a->port = real_port_get(rt, node, rt->may_hold);
         real_aio_add(rt, a);
     }
     int ret = real_qemu_io(rt, node, command, &monitor, &out);
@@ -358,12 +368,18 @@ static void run_command(struct target_real *rt, const char *node, int argc, char
         strbuf_add(&call->output, strbuf_str(&out), out.len);
         end_call(call, true);
     } else if (ret == -ETIME && !(a && real_aio_has(rt, a) && a->background)) {
-        add_lost(rt, call);
+        real_io_lost(rt, call);
     } else if (ret == 0) {
         answered(rt, a, argc, argv, &monitor, &out, call);
     }
     strbuf_free(&monitor);
     strbuf_free(&out);
+}
+
+/* A guest's request counts in the statistics, and of qemu-io's commands the asynchronous ones do. */
+static bool is_guests(struct target_real *rt, const char *node, int argc, char **argv)
+{
+    return argc > 0 && (argv[0][0] == 'r' || argv[0][0] == 'w') && real_is_frontend(rt, node);
 }
 
 void real_io_start(struct target_real *rt, const char *node, int argc, char **argv,
@@ -382,7 +398,8 @@ void real_io_start(struct target_real *rt, const char *node, int argc, char **ar
         strbuf_printf(&call->output, "%s\n", call->err.text);
         end_call(call, false);
     } else {
-        struct real_aio *a = real_aio_parse(node, argc, argv, call->background, &aio);
+        bool counts = call->background || is_guests(rt, node, argc, argv);
+        struct real_aio *a = real_aio_parse(node, argc, argv, counts, &aio);
         run_command(rt, node, argc, argv, a, strbuf_str(a ? &aio : &words), call);
     }
     free(rt->source);

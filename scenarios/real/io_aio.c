@@ -3,12 +3,13 @@
  *
  * `qemu-io` of the human monitor on a node makes a backend for the one command and waits for all
  * that it has started, so the monitor would be held.  A frontend has a backend that stays.  While a
- * request may wait for long (a breakpoint, throttling), those on a node go through a scsi-hd of our
+ * request may wait for long (a breakpoint, throttling), those on a node go through a scsi-cd of our
  * own, which shares everything and goes when the last of them has ended; what else is done with the
  * node meanwhile goes through it too, as making another backend would wait for them.
  *
- * A request is known by its report: its kind, offset and length; a failure belongs to the oldest of
- * its kind.
+ * A request is known by its report: its kind, offset and length.  A failure does not say whose it is:
+ * it is taken for that of the oldest of its kind, and when that one reports success later, for the
+ * next one's.
  */
 #include "scenarios/real/real_private.h"
 
@@ -20,8 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define UNPLUG_LIMIT_NS (2 * NS_PER_S)
 
 static const char port_prefix[] = "blksim-io-";
 static const char load_prefix[] = "blksim-load-";
@@ -158,6 +157,37 @@ struct real_aio *real_aio_parse(const char *node, int argc, char **argv, bool ba
 
 /* ---- requests under way ---- */
 
+static bool same_request(const struct real_aio *a, bool is_read, int64_t offset, int64_t bytes)
+{
+    return !a->machine && a->is_read == is_read && a->offset == offset && a->bytes == bytes;
+}
+
+/* Remembers that it ended with a failure that may be another's. */
+static void blame(struct target_real *rt, const struct real_aio *a)
+{
+    struct real_aio *b = NEW(struct real_aio);
+    *b = (struct real_aio){ .is_read = a->is_read, .machine = a->machine, .offset = a->offset,
+                            .bytes = a->bytes, .next = rt->blamed };
+    rt->blamed = b;
+}
+
+/* Forgets the one that turns out to be innocent; or all.  False: there is none. */
+static bool unblame(struct target_real *rt, bool all, bool is_read, int64_t offset, int64_t bytes)
+{
+    bool found = false;
+    for (struct real_aio **p = &rt->blamed; *p && !(found && !all);) {
+        struct real_aio *b = *p;
+        if (all || same_request(b, is_read, offset, bytes)) {
+            *p = b->next;
+            free(b);
+            found = true;
+        } else {
+            p = &b->next;
+        }
+    }
+    return found;
+}
+
 void real_aio_add(struct target_real *rt, struct real_aio *a)
 {
     struct real_aio **p = &rt->aio;
@@ -185,6 +215,9 @@ void real_aio_remove(struct target_real *rt, struct real_aio *a)
         a->port->users--;
     }
     aio_free(a);
+    if (!rt->aio) {
+        unblame(rt, true, false, 0, 0);
+    }
 }
 
 bool real_aio_has(const struct target_real *rt, const struct real_aio *a)
@@ -296,8 +329,7 @@ static struct real_aio *find_range(const struct target_real *rt, bool is_read, i
                                    int64_t bytes)
 {
     struct real_aio *a = rt->aio;
-    while (a && (a->machine || a->is_read != is_read || a->offset != offset ||
-                 a->bytes != bytes)) {
+    while (a && !same_request(a, is_read, offset, bytes)) {
         a = a->next;
     }
     return a;
@@ -353,9 +385,23 @@ static bool failure_line(struct target_real *rt, const char *line)
     }
     struct real_aio *a = oldest(rt, is_read);
     if (a) {
+        blame(rt, a);
         failure(rt, a, strchr(line, ':') + 2);
     }
     return a != NULL;
+}
+
+/* The report of a success of one that was taken for failed: the failure is another's. */
+static bool innocent_line(struct target_real *rt, bool is_read, int64_t offset, int64_t bytes)
+{
+    struct real_aio *a = oldest(rt, is_read);
+    if (!a || !unblame(rt, false, is_read, offset, bytes)) {
+        return false;
+    }
+    rt->half_blamed = true;
+    blame(rt, a);
+    failure(rt, a, error_strerror(EIO));
+    return true;
 }
 
 bool real_aio_line(struct target_real *rt, const char *line)
@@ -370,12 +416,20 @@ bool real_aio_line(struct target_real *rt, const char *line)
         report(rt, rt->half, line, true);
         return true;
     }
+    if (rt->half_blamed) {
+        rt->half_blamed = false;
+        return true;
+    }
     if (!rt->aio) {
         return false;
     }
     if (real_parse_report(line, &is_read, &offset, &bytes) &&
         (a = find_range(rt, is_read, offset, bytes))) {
         report(rt, a, line, false);
+        return true;
+    }
+    if (real_parse_report(line, &is_read, &offset, &bytes) &&
+        innocent_line(rt, is_read, offset, bytes)) {
         return true;
     }
     if (real_parse_dump(line, &at, dump, &n) && (a = find_dump(rt, at))) {
@@ -413,27 +467,43 @@ static bool is_node(struct target_real *rt, const char *name)
     return found;
 }
 
-/* The geometry is given so that nobody reads the node to guess it. */
-static bool plug(struct target_real *rt, const char *node, const char *id, bool disk)
+bool real_is_frontend(struct target_real *rt, const char *name)
 {
-    enum { SCSI_ID_FIRST = 128, SCSI_IDS = 64 };
-    int scsi_id = SCSI_ID_FIRST + (int)(rt->next_port % SCSI_IDS);
+    char *path = mem_printf("/machine/peripheral/%s/virtio-backend", name);
     json_t *reply = NULL;
-    json_t *args = json_pack("{s:s, s:s, s:s, s:b, s:i, s:i}", "driver",
-                             disk ? "scsi-hd" : "scsi-cd", "id", id, "drive", node, "share-rw", 1,
-                             "channel", 0, "scsi-id", scsi_id);
-    if (disk) {
-        json_object_set_new(args, "cyls", json_integer(1));
-        json_object_set_new(args, "heads", json_integer(1));
-        json_object_set_new(args, "secs", json_integer(1));
+    real_exchange(rt, "query-block", NULL, &reply);
+    const json_t *blocks = json_object_get(reply, "return"), *b;
+    size_t i;
+    bool found = false;
+    json_array_foreach(blocks, i, b) {
+        const char *its = json_string_value(json_object_get(b, "qdev"));
+        found |= its && (strcmp(its, name) == 0 || strcmp(its, path) == 0);
     }
-    real_exchange(rt, "device_add", args, &reply);
+    json_decref(reply);
+    free(path);
+    return found && !is_node(rt, name);
+}
+
+/* A drive for CDs takes no more than the permission to read, and qemu-io adds what it needs. */
+static bool plug(struct target_real *rt, const char *node, const char *id)
+{
+    json_t *reply = NULL;
+    if (!real_bus_get(rt)) {
+        return false;
+    }
+    real_exchange(rt, "device_add",
+                  json_pack("{s:s, s:s, s:s, s:s, s:b}", "driver", "scsi-cd", "id", id, "drive",
+                            node, "bus", REAL_BUS_ID ".0", "share-rw", 1),
+                  &reply);
     bool ok = json_object_get(reply, "return") != NULL;
     json_decref(reply);
+    if (!ok) {
+        real_bus_put(rt);
+    }
     return ok;
 }
 
-struct real_port *real_port_get(struct target_real *rt, const char *node, bool make, bool writes)
+struct real_port *real_port_get(struct target_real *rt, const char *node, bool make)
 {
     struct real_port *p = rt->ports;
     while (p && strcmp(p->node, node) != 0) {
@@ -443,7 +513,7 @@ struct real_port *real_port_get(struct target_real *rt, const char *node, bool m
         return p;
     }
     char *id = mem_printf("%s%" PRIu64, port_prefix, ++rt->next_port);
-    if (!plug(rt, node, id, true) && (writes || !plug(rt, node, id, false))) {
+    if (!plug(rt, node, id)) {
         free(id);
         return NULL;
     }
@@ -460,20 +530,6 @@ static void port_free(struct real_port *p)
     free(p);
 }
 
-static void unplug(struct target_real *rt, const struct real_port *p)
-{
-    json_t *reply = NULL;
-    int64_t until_ns = real_clock_ns() + UNPLUG_LIMIT_NS;
-    real_exchange(rt, "device_del", json_pack("{s:s}", "id", p->id), &reply);
-    bool going = json_object_get(reply, "return") != NULL;
-    json_decref(reply);
-    while (going && rt->ports && !p->gone && real_clock_ns() < until_ns) {
-        if (!real_poll(rt, NS_PER_MS)) {
-            return;
-        }
-    }
-}
-
 void real_ports_trim(struct target_real *rt)
 {
     struct real_port *p = rt->ports;
@@ -483,7 +539,7 @@ void real_ports_trim(struct target_real *rt)
     if (!p || rt->stuck) {
         return;
     }
-    unplug(rt, p);
+    real_unplug(rt, p->id, &p->gone);
     struct real_port **at = &rt->ports; /* None are left if the program has died meanwhile. */
     while (*at && *at != p) {
         at = &(*at)->next;
@@ -491,6 +547,7 @@ void real_ports_trim(struct target_real *rt)
     if (*at) {
         *at = p->next;
         port_free(p);
+        real_bus_put(rt);
     }
 }
 
@@ -511,22 +568,63 @@ static bool has_prefix(const char *text, const char *prefix)
 bool real_port_event(struct target_real *rt, const json_t *event)
 {
     const char *name = json_string_value(json_object_get(event, "event"));
-    const char *device =
-        json_string_value(json_object_get(json_object_get(event, "data"), "device"));
-    if (!name || strcmp(name, "DEVICE_DELETED") != 0 || !has_prefix(device, port_prefix)) {
+    const json_t *data = json_object_get(event, "data");
+    const char *device = json_string_value(json_object_get(data, "device"));
+    const char *path = json_string_value(json_object_get(data, "path"));
+    if (!name || !path || strcmp(name, "DEVICE_DELETED") != 0 ||
+        (!strstr(path, port_prefix) && !strstr(path, "/" REAL_BUS_ID))) {
         return false;
     }
-    for (struct real_port *p = rt->ports; p; p = p->next) {
+    for (struct real_port *p = rt->ports; device && p; p = p->next) {
         p->gone |= strcmp(p->id, device) == 0;
     }
+    rt->bus_gone |= device && strcmp(device, REAL_BUS_ID) == 0;
     return true;
 }
 
 /* ---- hiding them ---- */
 
+/* A frontend of a request or a load. */
 static bool is_ours(const char *name)
 {
     return has_prefix(name, port_prefix) || has_prefix(name, load_prefix);
+}
+
+/* A backend of ours in a graph. */
+static bool is_backend_of_ours(const json_t *element)
+{
+    const char *type = json_string_value(json_object_get(element, "type"));
+    return type && strcmp(type, "block-backend") == 0 &&
+           is_ours(json_string_value(json_object_get(element, "name")));
+}
+
+/* It has permissions of its own, so a graph that has it shows none, and no name for it. */
+static void hide_in_graph(json_t *graph)
+{
+    size_t i;
+    json_t *element;
+    bool found = false;
+    json_array_foreach(json_object_get(graph, "nodes"), i, element) {
+        if (is_backend_of_ours(element)) {
+            json_object_set_new(element, "name", json_string(""));
+            found = true;
+        }
+    }
+    json_array_foreach(found ? json_object_get(graph, "edges") : NULL, i, element) {
+        json_object_del(element, "perm");
+    }
+}
+
+/* Elements of arrays that a script does not know. */
+static bool is_hidden(const json_t *element)
+{
+    static const char *const keys[] = { "name", "label", "qdev", "qdev_id" };
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (real_is_own(json_string_value(json_object_get(element, keys[i])))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* "block device 'blksim-io-1'" is what a backend of no frontend is called in messages. */
@@ -537,8 +635,11 @@ static json_t *hide_in_text(const char *text)
     bool changed = false;
     while (*text) {
         const char *name = text + sizeof(start) - 1;
-        const char *end = has_prefix(text, start) && is_ours(name) ? strchr(name, '\'') : NULL;
-        if (end) {
+        const char *end = has_prefix(text, start) ? strchr(name, '\'') : NULL;
+        char *quoted = end ? mem_strndup(name, (size_t)(end - name)) : NULL;
+        bool ours = is_ours(quoted);
+        free(quoted);
+        if (ours) {
             strbuf_puts(&out, instead);
             text = end + 1;
             changed = true;
@@ -556,14 +657,13 @@ void real_ports_hide(json_t *value)
     const char *key;
     json_t *member;
     void *next;
-    if (json_is_array(value)) {
-        for (size_t i = json_array_size(value); i-- > 0;) {
-            member = json_array_get(value, i);
-            if (is_ours(json_string_value(json_object_get(member, "qdev")))) {
-                json_array_remove(value, i);
-            } else {
-                real_ports_hide(member);
-            }
+    hide_in_graph(value);
+    for (size_t i = json_array_size(value); i-- > 0;) {
+        member = json_array_get(value, i);
+        if (is_hidden(member)) {
+            json_array_remove(value, i);
+        } else {
+            real_ports_hide(member);
         }
     }
     json_object_foreach_safe(value, next, key, member) {
@@ -571,8 +671,6 @@ void real_ports_hide(json_t *value)
         json_t *hidden = text && strcmp(key, "desc") == 0 ? hide_in_text(text) : NULL;
         if (hidden) {
             json_object_set_new(value, key, hidden);
-        } else if (text && strcmp(key, "name") == 0 && is_ours(text)) {
-            json_object_set_new(value, key, json_string(""));
         } else if (!text) {
             real_ports_hide(member);
         }

@@ -147,27 +147,22 @@ static void unplug(struct target *t, const char *id)
     }
 }
 
-/* One that writes is a disk, whose geometry is given so that nobody looks for it on the node; one
- * that only reads is a drive for CDs, which wants no more than that. */
-static json_t *plug_args(const char *id, const char *node, bool writes)
+/* The geometry of a disk is given so that nobody looks for it on the node. */
+static json_t *plug_args(const char *id, const char *node, bool disk)
 {
     json_t *args = json_pack("{s:s, s:s, s:s, s:b, s:i, s:i}", "driver",
-                             writes ? "scsi-hd" : "scsi-cd", "id", id, "drive", node, "share-rw",
+                             disk ? "scsi-hd" : "scsi-cd", "id", id, "drive", node, "share-rw",
                              1, "channel", 0, "scsi-id", 255);
     static const char *const geometry[] = { "cyls", "heads", "secs" };
-    for (size_t i = 0; writes && i < ARRAY_LEN(geometry); i++) {
+    for (size_t i = 0; disk && i < ARRAY_LEN(geometry); i++) {
         json_object_set_new(args, geometry[i], json_integer(1));
     }
     return args;
 }
 
-/* 0; 1: it cannot have one; -errno: the node cannot be used like this. */
-static int plug(struct load_port *p, const struct load_real_config *cfg, bool writes,
-                struct error *err)
+static int add_device(struct target *t, json_t *args, struct error *err)
 {
-    struct target *t = cfg->target;
-    char *id = mem_printf(LOAD_REAL_PREFIX "%s", cfg->tag);
-    json_t *reply = ask(t, "device_add", plug_args(id, cfg->name, writes));
+    json_t *reply = ask(t, "device_add", args);
     const char *desc =
         json_string_value(json_object_get(json_object_get(reply, "error"), "desc"));
     int ret = !reply ? no_answer(err) : !desc ? 0 : 1;
@@ -175,6 +170,20 @@ static int plug(struct load_port *p, const struct load_real_config *cfg, bool wr
         ret = error_set(err, -EPERM, "%s", desc);
     }
     json_decref(reply);
+    return ret;
+}
+
+/* A disk, which shares everything, and may write what can be written; what only reads is content
+ * with a drive for CDs.  0; 1: it cannot have one; -errno: the node cannot be used like this. */
+static int plug(struct load_port *p, const struct load_real_config *cfg, bool writes,
+                struct error *err)
+{
+    struct target *t = cfg->target;
+    char *id = mem_printf(LOAD_REAL_PREFIX "%s", cfg->tag);
+    int ret = add_device(t, plug_args(id, cfg->name, true), writes ? err : NULL);
+    if (ret < 0 && !writes) {
+        ret = add_device(t, plug_args(id, cfg->name, false), err);
+    }
     if (ret == 0 && writes && !node_is_writable(t, cfg->name)) {
         unplug(t, id);
         ret = error_set(err, -EACCES, "Block node is read-only");

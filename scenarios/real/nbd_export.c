@@ -23,7 +23,16 @@
 static const char id_prefix[] = "blksim-io-";
 static const char socket_name[] = "blksim-nbd.sock";
 
-enum { GONE_LIMIT_MS = 5000, GONE_STEP_MS = 20 };
+enum { GONE_LIMIT_MS = 5000, LOST_LIMIT_MS = 1000, GONE_STEP_MS = 20 };
+
+bool nbd_io_lost(struct nbd_io *n)
+{
+    uint64_t deaths = n->deaths;
+    for (int i = 0; n->deaths == deaths && i < LOST_LIMIT_MS / GONE_STEP_MS; i++) {
+        n->cfg.wait(n->cfg.opaque, GONE_STEP_MS * NS_PER_MS);
+    }
+    return n->deaths != deaths;
+}
 
 /* Sends a command.  Errors: of the way there; a refusal: -EINVAL with its text. */
 static int command(struct nbd_io *n, const char *name, json_t *args, struct error *err)
@@ -105,9 +114,12 @@ static int translate(const struct error *refusal, struct error *err)
     static const char *const of_ours[] = {
         "consistent read", "permissions 'resize'", "unshared by an unnamed block device",
     };
-    bool ours = false;
+    bool ours = strstr(refusal->text, "without 'resize'") != NULL;
     for (size_t i = 0; i < ARRAY_LEN(of_ours); i++) {
         ours |= is_conflict(refusal->text) && strstr(refusal->text, of_ours[i]);
+    }
+    if (strstr(refusal->text, "export's length: No medium found")) {
+        return error_set(err, -ENOMEDIUM, "%s", refusal->text);
     }
     if (ours) {
         return error_set(err, -ENOTSUP, "%s", refusal->text);
@@ -152,9 +164,9 @@ int nbd_export_add(struct nbd_io *n, const char *node, bool writable, struct nbd
 
 void nbd_export_del(struct nbd_io *n, struct nbd_export *e)
 {
-    json_t *args = json_pack("{s:s, s:s}", "id", e->id, "mode", "hard");
-    CHECK(args != NULL);
-    int ret = e->gone ? -ENOENT : command(n, "block-export-del", args, NULL);
+    int ret = e->gone ? -ENOENT
+                      : command(n, "block-export-del",
+                                json_pack("{s:s, s:s}", "id", e->id, "mode", "hard"), NULL);
     for (int i = 0; ret == 0 && !e->gone && i < GONE_LIMIT_MS / GONE_STEP_MS; i++) {
         n->cfg.wait(n->cfg.opaque, GONE_STEP_MS * NS_PER_MS);
     }
@@ -193,7 +205,7 @@ struct nbd_link *nbd_export_connect(struct nbd_io *n, const struct nbd_export *e
     for (size_t i = 0; !l && i < tries; i++) {
         const json_t *address = n->own ? n->own : json_array_get(n->theirs, i);
         why = ERROR_INIT;
-        l = nbd_link_open(address, n->cfg.dir, e->id, n->cfg.limit_ns, &why);
+        l = n->net->open(address, n->cfg.dir, e->id, n->cfg.limit_ns, &why);
     }
     if (!l) {
         error_set(err, why.code ? why.code : -ECONNREFUSED, "%s",

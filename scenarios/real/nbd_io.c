@@ -22,8 +22,9 @@ enum { STEP_MS = 2 };
 
 int nbd_io_check(struct error *err)
 {
-    CHECK(err == NULL || err->code == 0);
-    return 0; /* This file is not in programs without it. */
+    return nbd_link_ops() ? 0
+                          : error_set(err, -ENOENT, "io on a storage daemon needs libnbd: install"
+                                      " libnbd-dev and build again");
 }
 
 struct nbd_io *nbd_io_create(const struct nbd_io_config *cfg)
@@ -31,6 +32,7 @@ struct nbd_io *nbd_io_create(const struct nbd_io_config *cfg)
     struct nbd_io *n = NEW(struct nbd_io);
     CHECK(cfg->exchange && cfg->wait && cfg->dir && cfg->limit_ns > 0);
     n->cfg = *cfg;
+    n->net = nbd_link_ops();
     n->theirs = json_array();
     return n;
 }
@@ -42,6 +44,7 @@ void nbd_io_died(struct nbd_io *n)
     }
     json_decref(n->own);
     n->own = n->address = NULL;
+    n->deaths++;
     nbd_jobs_kill(n);
     json_array_clear(n->theirs);
 }
@@ -75,7 +78,26 @@ static bool is_aio(const char *name)
     return strcmp(name, "aio_read") == 0 || strcmp(name, "aio_write") == 0;
 }
 
-/* In a process of its own.  A command that only begins a request is done when that is on its way. */
+/* Here and now. */
+static int run_here(struct nbd_io *n, const char *node, int argc, char **argv,
+                    struct target_call *call)
+{
+    struct nbd_medium m;
+    nbd_medium_init(&m, n, node, call);
+    struct ioc_ctx c = { .medium = &m.base, .call = call, .dir = n->cfg.script_dir };
+    int ret = ioc_run(&c, argc, argv);
+    bool lost = m.broken && nbd_io_lost(n);
+    nbd_medium_close(&m);
+    if (m.silent || lost) {
+        return -ETIME;
+    }
+    ioc_finish(call, ret, argc > 0 ? argv[0] : "");
+    call->done = true;
+    return 0;
+}
+
+/* In a process of its own.  A command that only begins a request is done when that is on its
+ * way. */
 static int run_behind(struct nbd_io *n, const char *node, int argc, char **argv,
                       const struct ioc_cmd *cmd, struct target_call *call)
 {
@@ -86,6 +108,9 @@ static int run_behind(struct nbd_io *n, const char *node, int argc, char **argv,
     if (flush && ret < 0 && !is_silent(ret)) {
         err = ERROR_INIT;
         ret = nbd_export_add(n, node, false, &e, &err);
+    }
+    if (ret == -ENOMEDIUM) {
+        return run_here(n, node, argc, argv, call);
     }
     if (ret < 0) {
         refuse(n, node, &err, call);
@@ -107,23 +132,6 @@ static int run_behind(struct nbd_io *n, const char *node, int argc, char **argv,
     return 0;
 }
 
-/* Here and now. */
-static int run_here(struct nbd_io *n, const char *node, int argc, char **argv,
-                    struct target_call *call)
-{
-    struct nbd_medium m;
-    nbd_medium_init(&m, n, node, call);
-    struct ioc_ctx c = { .medium = &m.base, .call = call, .dir = n->cfg.script_dir };
-    int ret = ioc_run(&c, argc, argv);
-    nbd_medium_close(&m);
-    if (m.silent) {
-        return -ETIME;
-    }
-    ioc_finish(call, ret, argc > 0 ? argv[0] : "");
-    call->done = true;
-    return 0;
-}
-
 /* Whether it only makes a request that goes on without this process. */
 static bool goes_behind(const struct ioc_cmd *cmd, bool background)
 {
@@ -140,7 +148,13 @@ int nbd_io_run(struct nbd_io *n, const char *node, int argc, char **argv,
                struct target_call *call)
 {
     const struct ioc_cmd *cmd = argc > 0 ? ioc_find(argv[0]) : NULL;
+    struct error err = ERROR_INIT;
     CHECK(!call->done && argc >= 0);
+    if (nbd_io_check(&err) < 0) {
+        refuse(n, node, &err, call);
+        call->skip = "libnbd";
+        return 0;
+    }
     if (cmd && goes_behind(cmd, call->background)) {
         return run_behind(n, node, argc, argv, cmd, call);
     }
@@ -155,6 +169,9 @@ int nbd_io_read(struct nbd_io *n, const char *node, uint64_t offset, size_t byte
     struct iovec iov;
     struct iobuf b = iobuf_mem(&iov, buf, bytes);
     CHECK(bytes <= NBD_IO_READ_MAX && offset <= INT64_MAX);
+    if (nbd_io_check(err) < 0) {
+        return -ENOTSUP;
+    }
     nbd_medium_init(&m, n, node, &call);
     int ret = nbd_medium_open(&m, 0, err);
     if (ret == 0) {

@@ -78,7 +78,7 @@ static _Noreturn void child(struct nbd_io *n, const char *node, int argc, char *
     int ret = m.link ? 0 : ioc_fail(&c, -ENOTSUP, "%s", call.err.text);
     call.skip = m.link ? NULL : NBD_IO_SKIP;
     if (ret == 0) {
-        nbd_link_on_sent(m.link, on_sent, &fd);
+        n->net->on_sent(m.link, on_sent, &fd);
         ret = ioc_run(&c, argc, argv);
     }
     ioc_finish(&call, ret, argv[0]);
@@ -192,6 +192,9 @@ static bool job_poll(struct nbd_io *n, struct nbd_job *j, struct target_call *fl
     struct job_end end;
     if (more && !end_of(j, &end)) {
         return false;
+    }
+    if (end_of(j, &end) && end.code == -EPIPE && nbd_io_lost(n)) {
+        return true;
     }
     finish(n, j, flusher);
     job_drop(n, j);

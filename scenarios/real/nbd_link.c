@@ -10,11 +10,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libnbd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef HAVE_LIBNBD
+
+#include <libnbd.h>
 
 static const char depth_context[] = "qemu:allocation-depth";
 
@@ -38,6 +41,17 @@ static int64_t clock_ns(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static void link_close(struct nbd_link *l)
+{
+    if (l->h) {
+        nbd_close(l->h);
+    }
+    if (l->dir_fd >= 0) {
+        close(l->dir_fd);
+    }
+    free(l);
 }
 
 /* ---- connecting ---- */
@@ -96,7 +110,7 @@ static int wait_ready(struct nbd_link *l)
     return nbd_aio_is_ready(l->h) ? 0 : -1;
 }
 
-struct nbd_link *nbd_link_open(const json_t *address, const char *dir, const char *export,
+static struct nbd_link *link_open(const json_t *address, const char *dir, const char *export,
                                int64_t limit_ns, struct error *err)
 {
     struct nbd_link *l = NEW(struct nbd_link);
@@ -108,27 +122,16 @@ struct nbd_link *nbd_link_open(const json_t *address, const char *dir, const cha
     const char *text = l->h ? nbd_get_error() : NULL;
     error_set(err, errno == ETIME ? -ETIME : -ECONNREFUSED, "cannot connect to the export: %s",
               text ? text : error_strerror(errno));
-    nbd_link_close(l);
+    link_close(l);
     return NULL;
 }
 
-void nbd_link_close(struct nbd_link *l)
-{
-    if (l->h) {
-        nbd_close(l->h);
-    }
-    if (l->dir_fd >= 0) {
-        close(l->dir_fd);
-    }
-    free(l);
-}
-
-int64_t nbd_link_length(const struct nbd_link *l)
+static int64_t link_length(const struct nbd_link *l)
 {
     return nbd_get_size(l->h);
 }
 
-void nbd_link_on_sent(struct nbd_link *l, void (*fn)(void *opaque), void *opaque)
+static void link_on_sent(struct nbd_link *l, void (*fn)(void *opaque), void *opaque)
 {
     l->sent = fn;
     l->sent_opaque = opaque;
@@ -171,7 +174,7 @@ static int finish(struct nbd_link *l, int64_t cookie)
             return -EPIPE;
         }
     }
-    return -l->error;
+    return l->error == ENOTCONN ? -EPIPE : -l->error;
 }
 
 static uint32_t flags_of(uint32_t flags)
@@ -179,7 +182,7 @@ static uint32_t flags_of(uint32_t flags)
     return flags & IO_FUA ? LIBNBD_CMD_FLAG_FUA : 0;
 }
 
-int nbd_link_read(struct nbd_link *l, int64_t offset, void *buf, size_t bytes)
+static int link_read(struct nbd_link *l, int64_t offset, void *buf, size_t bytes)
 {
     CHECK(bytes <= NBD_PIECE_MAX);
     nbd_completion_callback cb = begin(l);
@@ -187,7 +190,7 @@ int nbd_link_read(struct nbd_link *l, int64_t offset, void *buf, size_t bytes)
     return finish(l, nbd_aio_pread(l->h, buf, bytes, (uint64_t)offset, cb, LIBNBD_CMD_FLAG_DF));
 }
 
-int nbd_link_write(struct nbd_link *l, int64_t offset, const void *buf, size_t bytes,
+static int link_write(struct nbd_link *l, int64_t offset, const void *buf, size_t bytes,
                    uint32_t flags)
 {
     CHECK(bytes <= NBD_PIECE_MAX);
@@ -195,7 +198,7 @@ int nbd_link_write(struct nbd_link *l, int64_t offset, const void *buf, size_t b
     return finish(l, nbd_aio_pwrite(l->h, buf, bytes, (uint64_t)offset, cb, flags_of(flags)));
 }
 
-int nbd_link_zero(struct nbd_link *l, int64_t offset, int64_t bytes, uint32_t flags)
+static int link_zero(struct nbd_link *l, int64_t offset, int64_t bytes, uint32_t flags)
 {
     uint32_t f = flags_of(flags);
     f |= flags & IO_MAY_UNMAP ? 0 : LIBNBD_CMD_FLAG_NO_HOLE;
@@ -204,13 +207,13 @@ int nbd_link_zero(struct nbd_link *l, int64_t offset, int64_t bytes, uint32_t fl
     return finish(l, nbd_aio_zero(l->h, (uint64_t)bytes, (uint64_t)offset, cb, f));
 }
 
-int nbd_link_trim(struct nbd_link *l, int64_t offset, int64_t bytes)
+static int link_trim(struct nbd_link *l, int64_t offset, int64_t bytes)
 {
     nbd_completion_callback cb = begin(l);
     return finish(l, nbd_aio_trim(l->h, (uint64_t)bytes, (uint64_t)offset, cb, 0));
 }
 
-int nbd_link_flush(struct nbd_link *l)
+static int link_flush(struct nbd_link *l)
 {
     nbd_completion_callback cb = begin(l);
     return finish(l, nbd_aio_flush(l->h, cb, 0));
@@ -229,7 +232,7 @@ static int on_extents(void *opaque, const char *context, uint64_t offset, uint32
     return 0;
 }
 
-int nbd_link_depth(struct nbd_link *l, int64_t offset, int64_t bytes, uint32_t *depth,
+static int link_depth(struct nbd_link *l, int64_t offset, int64_t bytes, uint32_t *depth,
                    int64_t *pnum)
 {
     nbd_completion_callback cb = begin(l);
@@ -242,3 +245,30 @@ int nbd_link_depth(struct nbd_link *l, int64_t offset, int64_t bytes, uint32_t *
     *pnum = MIN((int64_t)l->extent_len, bytes);
     return ret;
 }
+
+static const struct nbd_link_ops ops = {
+    .open = link_open,
+    .close = link_close,
+    .length = link_length,
+    .on_sent = link_on_sent,
+    .read = link_read,
+    .write = link_write,
+    .zero = link_zero,
+    .trim = link_trim,
+    .flush = link_flush,
+    .depth = link_depth,
+};
+
+const struct nbd_link_ops *nbd_link_ops(void)
+{
+    return &ops;
+}
+
+#else
+
+const struct nbd_link_ops *nbd_link_ops(void)
+{
+    return NULL;
+}
+
+#endif

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { RANGE_MAX = 1 << 30 };
+enum { RANGE_MAX = 1 << 30, DATA_MAX = 256 << 20 };
 #define STATUS_MAX (INT64_C(4096) * RANGE_MAX)
 
 static struct nbd_medium *medium_of(struct io_medium *m)
@@ -31,7 +31,11 @@ int nbd_medium_open(struct nbd_medium *m, uint32_t perm, struct error *err)
         return 0;
     }
     struct nbd_export *e = NULL;
-    int ret = nbd_export_add(m->io, m->node, writable, &e, err);
+    struct error own = ERROR_INIT;
+    int ret = nbd_export_add(m->io, m->node, writable, &e, &own);
+    if (ret < 0 && ret != -ENOMEDIUM) {
+        error_set(err, ret, "%s", own.text);
+    }
     if (ret == 0) {
         nbd_medium_close(m); /* The one that it had was for reading only. */
         m->export = e;
@@ -42,7 +46,8 @@ int nbd_medium_open(struct nbd_medium *m, uint32_t perm, struct error *err)
         m->call->skip = NBD_IO_SKIP;
     }
     m->silent |= ret == -ETIME || ret == -EPIPE;
-    return ret;
+    m->no_medium = ret == -ENOMEDIUM ? ret : 0;
+    return m->no_medium ? 0 : ret;
 }
 
 /* The export goes first: a daemon does not survive it when a client leaves a node that is in an
@@ -53,7 +58,7 @@ void nbd_medium_close(struct nbd_medium *m)
         nbd_export_del(m->io, m->export);
     }
     if (m->link) {
-        nbd_link_close(m->link);
+        m->io->net->close(m->link);
     }
     m->link = NULL;
     m->export = NULL;
@@ -73,14 +78,24 @@ static int nbd_take_perm(struct io_medium *m, uint32_t perm, struct error *err)
 static int told(struct nbd_medium *m, int ret)
 {
     m->silent |= ret == -ETIME;
+    m->broken |= ret == -EPIPE;
     return ret;
+}
+
+/* It would take too long, or too many requests. */
+static int too_much(struct nbd_medium *m)
+{
+    m->call->skip = NBD_IO_SKIP;
+    return -ENOTSUP;
 }
 
 /* 0: there is something to do; 1: nothing; -errno. */
 static int check_range(const struct nbd_medium *m, int64_t offset, int64_t bytes)
 {
-    CHECK(m->link != NULL);
-    int64_t length = nbd_link_length(m->link);
+    if (m->no_medium) {
+        return m->no_medium;
+    }
+    int64_t length = m->io->net->length(m->link);
     if (offset < 0 || bytes < 0 || offset > length || bytes > length - offset) {
         return -EIO;
     }
@@ -92,6 +107,9 @@ static int nbd_read(struct io_medium *base, int64_t offset, struct iobuf *buf, u
     struct nbd_medium *m = medium_of(base);
     int ret = check_range(m, offset, (int64_t)buf->len);
     CHECK(flags == 0);
+    if (ret == 0 && buf->len > DATA_MAX) {
+        return too_much(m);
+    }
     if (ret != 0) {
         return MIN(ret, 0);
     }
@@ -99,7 +117,7 @@ static int nbd_read(struct io_medium *base, int64_t offset, struct iobuf *buf, u
     char *piece = mem_alloc(room);
     for (size_t at = 0; at < buf->len && ret == 0; at += room) {
         size_t n = MIN(room, buf->len - at);
-        ret = nbd_link_read(m->link, offset + (int64_t)at, piece, n);
+        ret = m->io->net->read(m->link, offset + (int64_t)at, piece, n);
         if (ret == 0) {
             iobuf_copy_in(buf, at, piece, n);
         }
@@ -116,6 +134,9 @@ static int nbd_write(struct io_medium *base, int64_t offset, struct iobuf *buf, 
         m->call->skip = NBD_IO_SKIP;
         return -ENOTSUP;
     }
+    if (ret == 0 && buf->len > DATA_MAX) {
+        return too_much(m);
+    }
     if (ret != 0) {
         return MIN(ret, 0);
     }
@@ -124,7 +145,7 @@ static int nbd_write(struct io_medium *base, int64_t offset, struct iobuf *buf, 
     for (size_t at = 0; at < buf->len && ret == 0; at += room) {
         size_t n = MIN(room, buf->len - at);
         iobuf_copy_out(buf, at, piece, n);
-        ret = nbd_link_write(m->link, offset + (int64_t)at, piece, n, flags);
+        ret = m->io->net->write(m->link, offset + (int64_t)at, piece, n, flags);
     }
     free(piece);
     return told(m, ret);
@@ -135,7 +156,7 @@ static int nbd_write_zeroes(struct io_medium *base, int64_t offset, int64_t byte
     struct nbd_medium *m = medium_of(base);
     int ret = check_range(m, offset, bytes);
     for (int64_t at = 0; ret == 0 && at < bytes; at += RANGE_MAX) {
-        ret = nbd_link_zero(m->link, offset + at, MIN(RANGE_MAX, bytes - at), flags);
+        ret = m->io->net->zero(m->link, offset + at, MIN(RANGE_MAX, bytes - at), flags);
     }
     return told(m, MIN(ret, 0));
 }
@@ -145,7 +166,7 @@ static int nbd_discard(struct io_medium *base, int64_t offset, int64_t bytes)
     struct nbd_medium *m = medium_of(base);
     int ret = check_range(m, offset, bytes);
     for (int64_t at = 0; ret == 0 && at < bytes; at += RANGE_MAX) {
-        ret = nbd_link_trim(m->link, offset + at, MIN(RANGE_MAX, bytes - at));
+        ret = m->io->net->trim(m->link, offset + at, MIN(RANGE_MAX, bytes - at));
     }
     return told(m, MIN(ret, 0));
 }
@@ -153,7 +174,7 @@ static int nbd_discard(struct io_medium *base, int64_t offset, int64_t bytes)
 static int nbd_flush(struct io_medium *base)
 {
     struct nbd_medium *m = medium_of(base);
-    return told(m, nbd_link_flush(m->link));
+    return m->no_medium ? m->no_medium : told(m, m->io->net->flush(m->link));
 }
 
 /* Whether qemu-io could write there: it asks for that and for resizing, block_resize only for the
@@ -209,30 +230,31 @@ static int nbd_truncate(struct io_medium *base, int64_t length, enum io_prealloc
 static int64_t nbd_length(struct io_medium *base)
 {
     struct nbd_medium *m = medium_of(base);
-    CHECK(m->link != NULL);
-    return nbd_link_length(m->link);
+    return m->no_medium ? m->no_medium : m->io->net->length(m->link);
 }
 
 static int nbd_is_allocated(struct io_medium *base, int64_t offset, int64_t bytes, int64_t *pnum)
 {
     struct nbd_medium *m = medium_of(base);
     uint32_t depth = 0;
-    if (bytes > STATUS_MAX) { /* It would take very many requests. */
-        m->call->skip = NBD_IO_SKIP;
-        return -ENOTSUP;
+    if (m->no_medium) {
+        return m->no_medium;
     }
-    int ret = told(m, nbd_link_depth(m->link, offset, MIN(bytes, RANGE_MAX), &depth, pnum));
+    if (bytes > STATUS_MAX) {
+        return too_much(m);
+    }
+    int ret = told(m, m->io->net->depth(m->link, offset, MIN(bytes, RANGE_MAX), &depth, pnum));
     return ret < 0 ? ret : depth == 1;
 }
 
 /* ---- what goes on by itself ---- */
 
-/* Only in a process of the request's own, which ends behind it. */
+/* In a process of the request's own, which ends behind it, or where nothing can wait. */
 static void nbd_submit(struct io_medium *base, struct target_call *call, struct io_aio *a)
 {
     struct nbd_medium *m = medium_of(base);
     struct iobuf buf = { 0 };
-    CHECK(m->lent);
+    CHECK(m->lent || m->no_medium);
     int ret = io_aio_transfer(a, base, &buf);
     io_aio_result(a, &buf, ret, base->ops->now_ns(base), &call->output);
     io_aio_free(a);

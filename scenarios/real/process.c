@@ -99,7 +99,7 @@ static bool asks_to_stop(const struct target_real *rt)
 
 static const char *const qemu_words[] = {
     "-machine", "pc", "-nodefaults", "-no-user-config", "-S", "-display", "none",
-    "-accel", "tcg", "-bios", "/dev/fd/5", "-device", "virtio-scsi-pci",
+    "-accel", "tcg", "-bios", "/dev/fd/5",
     "-chardev", "socket,id=blksim-qmp,fd=3", "-mon", "chardev=blksim-qmp,mode=control",
     "-chardev", "socket,id=blksim-qtest,fd=4",
     "-object", "qtest,id=blksim-qtest,chardev=blksim-qtest,log=/dev/null", NULL
@@ -158,6 +158,8 @@ static void end_all(struct target_real *rt)
     real_guest_end_all(rt);
     real_sleeps_end_all(rt);
     rt->stuck = false;
+    rt->bus_users = 0;
+    rt->bus_up = false;
 }
 
 /* line behind "OPTION VALUE: ", if that stands in front. */

@@ -166,6 +166,13 @@ static void take_first(struct target_real *rt)
     free(r);
 }
 
+static json_t *make_error(const char *desc)
+{
+    json_t *reply = json_pack("{s:{s:s, s:s}}", "error", "class", "GenericError", "desc", desc);
+    CHECK(reply != NULL);
+    return reply;
+}
+
 /* The answer to a request; takes reply over. */
 static void answer(struct target_real *rt, struct real_req *r, json_t *reply)
 {
@@ -177,8 +184,9 @@ static void answer(struct target_real *rt, struct real_req *r, json_t *reply)
         *r->reply = reply;
         r->reply = NULL;
     } else if (call) {
+        real_ports_hide(reply);
         call->reply = reply;
-        if (guest && json_object_get(reply, "return")) {
+        if (guest) {
             real_guest_replied(rt, guest, call);
             return;
         }
@@ -193,8 +201,7 @@ static void answer(struct target_real *rt, struct real_req *r, json_t *reply)
 static void no_answer(struct target_real *rt, struct real_req *r)
 {
     if (r->call) {
-        answer(rt, r, json_pack("{s:{s:s, s:s}}", "error", "class", "GenericError", "desc",
-                                "there is no answer"));
+        answer(rt, r, make_error("there is no answer"));
     }
 }
 
@@ -253,8 +260,9 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Numbers that jansson has no integer for get a point behind them. */
-static json_t *load_large(const char *text, size_t n)
+/* What QEMU says and jansson does not take: numbers that it has no integer for get a point behind
+ * them, and a NUL is shown as it is written. */
+static json_t *load_unusual(const char *text, size_t n)
 {
     struct strbuf out = { 0 };
     bool quoted = false;
@@ -270,7 +278,9 @@ static json_t *load_large(const char *text, size_t n)
             i += digits;
         } else {
             bool escape = quoted && text[i] == '\\' && i + 1 < n;
+            bool nul = escape && n - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0;
             quoted ^= text[i] == '"';
+            strbuf_puts(&out, nul ? "\\" : "");
             strbuf_add(&out, text + i, escape ? 2 : 1);
             i += escape ? 2 : 1;
         }
@@ -283,13 +293,10 @@ static json_t *load_large(const char *text, size_t n)
 static void on_message(struct target_real *rt, const char *text, size_t n)
 {
     json_t *m = json_loadb(text, n, 0, NULL);
-    m = m ? m : load_large(text, n);
+    m = m ? m : load_unusual(text, n);
     if (!json_is_object(m)) {
         json_decref(m);
         return;
-    }
-    if (memmem(text, n, "blksim-", 7)) {
-        real_ports_hide(m);
     }
     if (json_object_get(m, "QMP")) {
         rt->greeted = true;

@@ -4,7 +4,8 @@
  *   io            over NBD (nbd_io.h)
  *   command line  -blockdev and -object are its --blockdev and --object; it has no machine and no
  *                 devices, so other words are none of its: -ENOTSUP
- *   commands      those that it lacks are not done: the call says so (target_call.skip)
+ *   commands      those that it lacks are not done: the call says so (target_call.skip).  Nor are
+ *                 those whose answer tells what kind of program it is, or of our own exports
  *
  * The rest, its life, its monitor, waiting, is that of every real target. */
 #include "scenarios/real/real_private.h"
@@ -66,10 +67,15 @@ static void qsd_io(struct target *t, const char *node, int argc, char **argv,
     if (!real_ready(rt, call)) {
         return;
     }
-    if (nbd_io_run(rt->nbd, node, argc, argv, call) < 0 && rt->pid <= 0) {
-        call->failed = call->died = call->done = true;
+    if (nbd_io_run(rt->nbd, node, argc, argv, call) == 0 || call->done) {
+        return;
     }
-    rt->stuck |= !call->done && !call->background; /* The runner finds that nothing answers. */
+    if (rt->pid <= 0) {
+        call->failed = call->died = call->done = true;
+    } else {
+        rt->stuck = true;
+        real_io_lost(rt, call);
+    }
 }
 
 static void qsd_forget(struct target *t, struct target_call *call)
@@ -79,13 +85,39 @@ static void qsd_forget(struct target *t, struct target_call *call)
 
 /* ---- commands ---- */
 
-/* Whether it is a command of a machine that this program has not. */
+/* Whether its answer tells what kind of program it is. */
+static bool tells_kind(const char *name, const json_t *request)
+{
+    static const char *const names[] = { "query-commands", "query-qmp-schema" };
+    const char *path = json_string_value(
+        json_object_get(json_object_get(request, "arguments"), "path"));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return strcmp(name, "qom-list") == 0 && path &&
+           (strcmp(path, "/") == 0 || strcmp(path, "/objects") == 0);
+}
+
+/* Whether its answer shows exports that are there for requests in flight. */
+static bool shows_exports(const char *name)
+{
+    return strcmp(name, "x-debug-query-block-graph") == 0 ||
+           strcmp(name, "query-block-exports") == 0;
+}
+
+/* Whether the daemon's answer is none of a machine: it lacks the command, or tells of itself. */
 static bool lacks(struct target *t, const json_t *request)
 {
     const char *name = json_string_value(json_object_get(request, "execute"));
     bool known = false;
     if (name) {
         layer_command_schema(name, &known);
+    }
+    if (known && (tells_kind(name, request) ||
+                  (shows_exports(name) && nbd_io_busy(real_of(t)->nbd) > 0))) {
+        return true;
     }
     return known && !target_real_has_command(t, name);
 }

@@ -4,6 +4,7 @@
  *   process.c  starting the program, its terminal and pipes, its end
  *   spawn.c    finding programs and starting them
  *   qmp.c      the monitor: requests, replies, events
+ *   bus.c      a bus for frontends of the harness's own
  *   guest.c    what the guest would do: letting go of a PCI device
  *   io.c       io commands through the human monitor
  *   io_aio.c   those that go on by themselves, and the frontends that they need
@@ -124,10 +125,14 @@ struct target_real {
     char *source;               /* Path of the file of its -s. */
     struct real_aio *aio;       /* In the order of submission. */
     struct real_aio *half;      /* The second line of its report is next. */
+    struct real_aio *blamed;    /* Ended with a failure that may be another's. */
+    bool half_blamed;           /* The second line of a report of one of those is next. */
     struct target_call *flusher;
     const char *flusher_name;
     struct real_port *ports;
     uint64_t next_port;
+    size_t bus_users;
+    bool bus_up, bus_gone;
     struct real_sleep *sleeps;
     char *found_name; /* The last name that was found, and as what. */
     int found_as;
@@ -205,17 +210,36 @@ bool real_qmp_busy(const struct target_real *rt);
 
 /* guest.c */
 /* What the guest has to do after the request; NULL: nothing. */
-struct real_guest *real_guest_for(const struct target_real *rt, const json_t *request);
+struct real_guest *real_guest_for(struct target_real *rt, const json_t *request);
 /* The request was answered; the call ends when the guest has done its part.  Takes g over. */
 void real_guest_replied(struct target_real *rt, struct real_guest *g, struct target_call *call);
 /* Does it. */
 void real_guest_run(struct target_real *rt);
 void real_guest_end_all(struct target_real *rt);
 void real_guest_free(struct real_guest *g);
+/* Bits of the PCI slots that the guest is asked to let go, and letting them go: how many went. */
+uint32_t real_guest_slots(struct target_real *rt);
+int real_guest_eject(struct target_real *rt, uint32_t slots);
+
+/* bus.c */
+#define REAL_BUS_ID "blksim-scsi"
+/* Whether what has that id is the harness's own. */
+bool real_is_own(const char *id);
+/* One user more; false: there can be no such bus. */
+bool real_bus_get(struct target_real *rt);
+void real_bus_put(struct target_real *rt);
+void real_bus_trim(struct target_real *rt);
+/* The same request with the bus, new, if it is one of the harness for a frontend; else NULL. */
+json_t *real_bus_adapt(struct target_real *rt, const json_t *request);
+/* Unplugs what is the harness's own, whether the machine runs or not, and waits for *gone.  False:
+ * it did not go. */
+bool real_unplug(struct target_real *rt, const char *id, const bool *gone);
 
 /* io.c */
 void real_io_start(struct target_real *rt, const char *node, int argc, char **argv,
                    struct target_call *call);
+/* The program does not answer: the call ends only with it. */
+void real_io_lost(struct target_real *rt, struct target_call *call);
 /* A line of the program's stdout, without its end. */
 void real_io_line(struct target_real *rt, const char *line);
 /* A line of stderr: false: it is none of an io command. */
@@ -244,13 +268,15 @@ void real_aio_end_all(struct target_real *rt);
 bool real_aio_fresh(const struct target_real *rt);
 void real_aio_waited(struct target_real *rt);
 bool real_aio_has(const struct target_real *rt, const struct real_aio *a);
+/* Whether `io` means a frontend by that name. */
+bool real_is_frontend(struct target_real *rt, const char *name);
 /* The frontend of a node; NULL: it has none and, unless make, gets none. */
-struct real_port *real_port_get(struct target_real *rt, const char *node, bool make, bool writes);
+struct real_port *real_port_get(struct target_real *rt, const char *node, bool make);
 /* Takes those away that nobody uses. */
 void real_ports_trim(struct target_real *rt);
 void real_ports_free(struct target_real *rt);
 bool real_port_event(struct target_real *rt, const json_t *event);
-/* Hides our frontends in a reply, in place. */
+/* Hides what is ours in a reply, in place: a script does not know it. */
 void real_ports_hide(json_t *value);
 
 /* io_text.c */

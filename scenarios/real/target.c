@@ -55,20 +55,6 @@ bool real_ready(struct target_real *rt, struct target_call *call)
     return false;
 }
 
-/* A frontend of our own has permissions of its own, so the graph is not that of the script. */
-static bool hides_graph(const struct target_real *rt, const json_t *request,
-                        struct target_call *call)
-{
-    const char *command = json_string_value(json_object_get(request, "execute"));
-    if (!rt->ports || !command || strcmp(command, "x-debug-query-block-graph") != 0) {
-        return false;
-    }
-    call->reply = json_pack("{s:{s:s, s:s}}", "error", "class", "GenericError", "desc",
-                            "the graph has a frontend that is none of the script");
-    call->done = true;
-    return true;
-}
-
 /* Requests may wait for long from now on. */
 static void note_holding(struct target_real *rt, const char *bytes, size_t n)
 {
@@ -106,11 +92,17 @@ void real_target_qmp(struct target *t, const char *bytes, size_t n, struct targe
     if (!real_ready(rt, call)) {
         return;
     }
-    json_t *request = real_qmp_parse(bytes, n);
+    json_t *request = real_qmp_parse(bytes, n), *adapted = NULL;
     note_holding(rt, bytes, n);
-    if (!accepts_negotiation(rt, request, call) && !hides_graph(rt, request, call)) {
-        real_qmp_send_raw(rt, bytes, n, call);
+    if (!accepts_negotiation(rt, request, call)) {
+        adapted = real_bus_adapt(rt, request);
+        if (adapted) {
+            real_qmp_send(rt, adapted, call);
+        } else {
+            real_qmp_send_raw(rt, bytes, n, call);
+        }
     }
+    json_decref(adapted);
     json_decref(request);
 }
 
@@ -121,10 +113,11 @@ void real_target_qmp_value(struct target *t, const json_t *request, struct targe
     CHECK(text != NULL);
     if (json_object_get(request, "id")) {
         real_target_qmp(t, text, strlen(text), call);
-    } else if (real_ready(rt, call) && !accepts_negotiation(rt, request, call) &&
-               !hides_graph(rt, request, call)) {
+    } else if (real_ready(rt, call) && !accepts_negotiation(rt, request, call)) {
+        json_t *adapted = real_bus_adapt(rt, request);
         note_holding(rt, text, strlen(text));
-        real_qmp_send(rt, request, call);
+        real_qmp_send(rt, adapted ? adapted : request, call);
+        json_decref(adapted);
     }
     free(text);
 }
@@ -155,6 +148,7 @@ static void settle(struct target_real *rt)
     }
     real_aio_waited(rt);
     real_ports_trim(rt);
+    real_bus_trim(rt);
     real_poll(rt, 0);
 }
 
@@ -358,6 +352,11 @@ int target_real_pass_fd(struct target *t, const char *file, bool writable, struc
 void target_real_kill(struct target *t)
 {
     real_stop(real_of(t));
+}
+
+bool target_real_is_busy(const struct target *t)
+{
+    return real_qmp_busy(real_of(t));
 }
 
 bool target_real_is_up(const struct target *t)

@@ -5,7 +5,8 @@
  * a unix socket, and is killed, with all that it left, at destroy or when this process goes
  * (PR_SET_PDEATHSIG).
  *
- *   qemu   qemu-system-x86_64 -machine pc -nodefaults -S -accel tcg -device virtio-scsi-pci
+ *   qemu   qemu-system-x86_64 -machine pc -nodefaults -S -accel tcg; it runs at once, and a script
+ *          plugs in what it needs, controllers of disks too
  *          io goes through human-monitor-command `qemu-io`; frontends are those of device_add
  *   qsd    qemu-storage-daemon; io goes through an NBD export and libnbd
  *
@@ -68,8 +69,8 @@ int target_real_tool(struct target *t, const char *tool, char *const *argv, stru
                      struct error *err);
 
 /* What a node, frontend or block device holds.  bytes: at most REAL_READ_MAX.
- * Errors: -EIO with the program's text; -ENOTSUP: not possible there on this kind of target; -EPIPE:
- * it died. */
+ * Errors: -EIO with the program's text; -ENOTSUP: not possible there on this kind of target;
+ * -EPIPE: it died. */
 enum { REAL_READ_MAX = 1 << 20 };
 int target_real_read(struct target *t, const char *name, uint64_t offset, size_t bytes,
                      void *buf, struct error *err);
@@ -83,6 +84,9 @@ int target_real_pass_fd(struct target *t, const char *file, bool writable, struc
 /* Ends the program as a power cut of it does (SIGKILL), and starts it again, with its command
  * line, when it is next needed. */
 void target_real_kill(struct target *t);
+
+/* Whether a command has not been answered yet. */
+bool target_real_is_busy(const struct target *t);
 
 /* Whether the program runs. */
 bool target_real_is_up(const struct target *t);
