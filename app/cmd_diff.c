@@ -98,9 +98,30 @@ static int print_agreements(struct report *db, const char *own, const char *mark
     return app_finish_output(code);
 }
 
+/* Options of a run are none of a database's. */
+static int check_summary(const struct options *o)
+{
+    static const char *const good[] = { "summary", "db", "markdown" };
+    for (const struct option_spec *s = diff_options; s->name; s++) {
+        size_t i = 0;
+        while (i < ARRAY_LEN(good) && strcmp(good[i], s->name) != 0) {
+            i++;
+        }
+        if (i == ARRAY_LEN(good) && options_has(o, s->name)) {
+            app_complain("diff: --%s is about running; with --summary, --db and no PATH nothing is",
+                         s->name);
+            return APP_USAGE;
+        }
+    }
+    return APP_OK;
+}
+
 static int summarise(const struct options *o)
 {
     struct error err = ERROR_INIT;
+    if (check_summary(o)) {
+        return APP_USAGE;
+    }
     char *own = host_self_hash(&err);
     struct report *db = own ? report_sqlite_open(options_get(o, "db", NULL), &err) : NULL;
     int code = APP_ENVIRONMENT;
@@ -189,6 +210,7 @@ static int check_options(const struct options *o)
         { "learn", "junit" },    { "learn", "force" },   { "learn", "jobs" },
         { "learn", "watchdog" }, { "learn", "case" },    { "learn", "group" },
         { "learn", "define" },   { "learn", "seed" },    { "learn", "seeds" },
+        { "learn", "verbose" },  { "learn", "quiet" },   { "learn", "no-host-time" },
         { "random", "case" },    { "random", "define" }, { "random", "group" },
         { "random", "seed" },    { "random", "seeds" },
     };

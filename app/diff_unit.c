@@ -4,8 +4,9 @@
  *   work_dir/sim    the files of the simulated disks, written when the layer has ended
  *   work_dir/qemu   where the real program runs, with its files
  *
- * With --keep both move to KEEP/CASE,PARAMS when the unit fails, together with the script and a
- * text of what each side showed, statement by statement, made to be compared by `diff -u`.
+ * With --keep both move to KEEP/CASE,PARAMS (and ,seed=N of a case with seeds) when the unit fails,
+ * together with the script and a text of what each side showed, statement by statement, made to be
+ * compared by `diff -u`.
  */
 #include "app/diff_unit.h"
 
@@ -30,16 +31,40 @@ struct side {
     char *dir;
 };
 
-static void side_init(struct side *s, const struct run_config *cfg, const char *name)
+/* The failure of a result that has none yet. */
+static void set_failure(struct result *r, const char *site, int line, const char *message)
+{
+    char *first = mem_strndup(message, report_line_length(message));
+    char *normal = result_normalise(first);
+    char *signature = mem_printf("qemu:%s:%s", site, normal);
+    r->verdict = VERDICT_FAIL;
+    r->line = line;
+    result_set(&r->oracle, "qemu");
+    result_set(&r->signature, signature);
+    result_set(&r->message, message);
+    free(signature);
+    free(normal);
+    free(first);
+}
+
+/* False: there is no folder for it, and the result says so. */
+static bool side_init(struct side *s, const struct run_config *cfg, const char *name,
+                      struct result *r)
 {
     record_init(&s->record, name);
     s->run = *cfg;
     s->dir = mem_printf("%s/%s", cfg->work_dir, name);
-    mkdir(s->dir, 0700);
+    bool good = mkdir(s->dir, 0700) == 0;
+    if (!good) {
+        char *text = mem_printf("cannot make the folder '%s': %s", s->dir, error_strerror(errno));
+        set_failure(r, "folder", 0, text);
+        free(text);
+    }
     s->record.files = mem_strdup(s->dir);
     s->run.work_dir = s->dir;
     s->run.export_dir = NULL;
     s->run.record = &s->record;
+    return good;
 }
 
 static void side_fini(struct side *s)
@@ -82,6 +107,16 @@ static void write_stmt(FILE *f, const struct record_stmt *s)
     put_json(f, "block", s->block);
 }
 
+/* All of it is there, or it is told. */
+static void close_kept(FILE *f, const char *path)
+{
+    bool good = f && !ferror(f);
+    good = (!f || fclose(f) == 0) && good;
+    if (!good) {
+        fprintf(stderr, "Cannot write '%s': %s\n", path, error_strerror(errno));
+    }
+}
+
 static void write_record(const struct record *r, const char *path)
 {
     FILE *f = fopen(path, "we");
@@ -93,9 +128,7 @@ static void write_record(const struct record *r, const char *path)
         put_lines(f, "map", r->nodes[i].map);
         put_lines(f, "data", r->nodes[i].data);
     }
-    if (f) {
-        fclose(f);
-    }
+    close_kept(f, path);
 }
 
 static void write_script(const struct script *s, const char *path)
@@ -104,15 +137,16 @@ static void write_script(const struct script *s, const char *path)
     for (size_t i = 0; f && i < s->lines_len; i++) {
         fprintf(f, "%s\n", s->lines[i]);
     }
-    if (f) {
-        fclose(f);
-    }
+    close_kept(f, path);
 }
 
 /* "io_align,l2=128k": what the unit is called, fit for the name of a folder. */
 static char *folder_name(const struct unit *u)
 {
-    char *name = mem_printf("%s%s%s", u->cas->name, u->params[0] ? "," : "", u->params);
+    char *name = u->seeded ? mem_printf("%s%s%s,seed=%" PRIu64, u->cas->name,
+                                        u->params[0] ? "," : "", u->params, u->seed)
+                           : mem_printf("%s%s%s", u->cas->name, u->params[0] ? "," : "",
+                                        u->params);
     for (char *c = name; *c; c++) {
         *c = *c == '/' ? '_' : *c == ' ' ? ',' : *c;
     }
@@ -123,13 +157,14 @@ static void keep(const char *keep_dir, const struct unit *u, const struct side *
 {
     char *name = folder_name(u), *folder = mem_printf("%s/%s", keep_dir, name);
     char *script = mem_printf("%s/script.scn", folder);
-    struct error err = ERROR_INIT;
     host_remove_tree(folder);
     mkdir(keep_dir, 0777);
-    if (mkdir(folder, 0777) != 0) {
+    bool good = mkdir(folder, 0777) == 0;
+    if (!good) {
         fprintf(stderr, "Cannot keep the files in '%s': %s\n", folder, error_strerror(errno));
     }
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 2 && good; i++) {
+        struct error err = ERROR_INIT;
         char *to = mem_printf("%s/%s", folder, sides[i].record.target);
         char *text = mem_printf("%s.txt", to);
         if (host_move_tree(sides[i].dir, to, &err)) {
@@ -139,7 +174,9 @@ static void keep(const char *keep_dir, const struct unit *u, const struct side *
         free(to);
         free(text);
     }
-    write_script(u->script, script);
+    if (good) {
+        write_script(u->script, script);
+    }
     free(script);
     free(folder);
     free(name);
@@ -155,22 +192,6 @@ static bool died(const struct record *r)
         }
     }
     return false;
-}
-
-/* The failure of a result that has none yet. */
-static void set_failure(struct result *r, const char *site, int line, const char *message)
-{
-    char *first = mem_strndup(message, report_line_length(message));
-    char *normal = result_normalise(first);
-    char *signature = mem_printf("qemu:%s:%s", site, normal);
-    r->verdict = VERDICT_FAIL;
-    r->line = line;
-    result_set(&r->oracle, "qemu");
-    result_set(&r->signature, signature);
-    result_set(&r->message, message);
-    free(signature);
-    free(normal);
-    free(first);
 }
 
 static void compare_files(const struct diff_config *d, const struct side *sides,
@@ -243,11 +264,18 @@ void diff_unit(void *opaque, const struct unit *u, const struct run_config *cfg,
     if (reference_skips(d->reference, u, r)) {
         return;
     }
-    side_init(&sides[0], cfg, "sim");
-    side_init(&sides[1], cfg, d->reference->target == RUN_ON_QSD ? "qsd" : "qemu");
+    bool good = side_init(&sides[0], cfg, "sim", r);
+    good = side_init(&sides[1], cfg, d->reference->target == RUN_ON_QSD ? "qsd" : "qemu", r) &&
+           good;
     sides[0].run.target = RUN_ON_SIM;
-    run_unit(u, &sides[0].run, r);
-    if (r->verdict == VERDICT_PASS) {
+    if (good) {
+        run_unit(u, &sides[0].run, r);
+    } else {
+        result_set(&r->case_id, u->cas->name);
+        result_set(&r->params, u->params);
+        r->seed = u->seed;
+    }
+    if (good && r->verdict == VERDICT_PASS) {
         run_reference(d, u, sides, r);
         set_place(u, r);
         if (d->keep_dir && report_is_failure(r->verdict)) {

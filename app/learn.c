@@ -25,7 +25,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-
 struct lesson {
     const struct reference *ref;
     struct selection *selection;
@@ -141,7 +140,8 @@ static int learn_scripts(const struct lesson *l)
 {
     int code = APP_OK;
     for (size_t i = 0; i < l->selection->scripts_len; i++) {
-        code = MAX(code, learn_script(l, l->selection->scripts[i]));
+        int one = learn_script(l, l->selection->scripts[i]);
+        code = MAX(code, one);
     }
     return code;
 }

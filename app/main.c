@@ -54,6 +54,7 @@ int main(int argc, char **argv)
     mallopt(M_TOP_PAD, HEAP_STEP);
     mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
     signal(SIGXFSZ, SIG_IGN); /* A limit on file sizes is an error of write, as a full disk is. */
+    signal(SIGCHLD, SIG_DFL); /* Where it is ignored no child can be waited for. */
     if (argc < 2) {
         char help[] = "help";
         char *help_argv[] = { help, NULL };

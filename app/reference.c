@@ -19,7 +19,6 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-
 static const char *const target_names[] = {
     [RUN_ON_SIM] = "sim", [RUN_ON_QEMU] = "qemu", [RUN_ON_QSD] = "qsd", NULL,
 };

@@ -13,7 +13,7 @@
 /* [io] */
 static void change_group(struct backend *b, const char *group)
 {
-    struct node *n = node_ref(b->root->node);
+    struct node *n = node_ref(b->root->node); /* Who changes limits asks for a medium first. */
     drain_begin(n);
     if (b->throttle.group) {
         throttle_leave(&b->throttle);
@@ -30,7 +30,7 @@ int backend_set_throttle(struct backend *b, const char *group, const struct thro
 {
     struct throttle_member *m = &b->throttle;
     int ret = throttle_check(c, err);
-    CHECK(b->root != NULL);
+    CHECK(b->layer != NULL);
     if (ret < 0) {
         return ret;
     }

@@ -53,7 +53,7 @@ static json_t *parse_schema(struct layer *l, const char *text, const char *impli
         value = qmp_read_text(text, strlen(text), err);
     } else {
         json_t *words = keyval_parse(text, implied, err);
-        value = words ? schema_type_words(l->drivers, type, words, err) : NULL;
+        value = words ? schema_type_keyval(l->drivers, type, words, err) : NULL;
         json_decref(words);
     }
     if (value && schema_check(l->drivers, type, "", value, err) < 0) {

@@ -307,15 +307,18 @@ static void guess_geometry(struct device *d)
 static int realize_drive(struct device *d, const struct device_conf *conf, struct error *err)
 {
     struct backend *b = d->backend;
+    bool perm_first = d->type->bus == DEVICE_BUS_PCI;
     int ret = check_drive(d, err);
-    ret = ret < 0 ? ret : check_block_sizes(d, conf, err);
-    bool late = d->type->bus == DEVICE_BUS_PCI;
-    if (ret == 0 && !late) {
-        guess_geometry(d);
+    if (ret == 0 && perm_first) {
+        ret = take_perm(d, conf, err);
+        if (ret == 0) {
+            guess_geometry(d);
+        }
     }
-    ret = ret < 0 ? ret : take_perm(d, conf, err);
-    if (ret == 0 && late) {
+    ret = ret < 0 ? ret : check_block_sizes(d, conf, err);
+    if (ret == 0 && !perm_first) {
         guess_geometry(d);
+        ret = take_perm(d, conf, err);
     }
     d->realized = ret == 0 && d->controller; /* Now its controller is asked. */
     ret = ret < 0 ? ret : check_dataplane(d, err);

@@ -408,7 +408,7 @@ static int make_backend(struct layer *l, const struct drive *d, struct node *n,
     }
     struct backend *b = backend_create(l, d->id, perm);
     int ret = n ? backend_insert(b, n, err) : 0;
-    if (ret == 0 && n && throttle_is_on(&d->throttle)) {
+    if (ret == 0 && throttle_is_on(&d->throttle)) {
         ret = backend_set_throttle(b, d->group ? d->group : d->id, &d->throttle, err);
     }
     if (ret < 0) {
@@ -434,9 +434,6 @@ static int add_drive(struct layer *l, json_t *options, struct drive *d, struct e
     struct node *n = NULL;
     size_t of_device = json_object_get(options, "read-only") ? 1 : 0;
     bool empty = (!d->file || !*d->file) && json_object_size(options) == of_device;
-    if (empty && throttle_is_on(&d->throttle)) {
-        return error_set(err, -ENOTSUP, "Throttling of an empty drive is not available in blksim");
-    }
     int ret = empty ? 0 : open_nodes(l, options, d, &n, err);
     if (ret < 0) {
         return ret;

@@ -129,6 +129,9 @@ static int check_backing(const char *filename, const json_t *options, struct err
     if (!name) {
         return 0;
     }
+    if (!*name) {
+        return error_set(err, -EINVAL, "Expected backing file name, got empty string");
+    }
     if (strcmp(name, filename) == 0) {
         return error_set(err, -EINVAL,
                          "Error: Trying to create an image with the same filename "

@@ -153,7 +153,7 @@ int object_iothread_number(const struct layer *l, const char *id)
 int layer_add_iothread(struct layer *l, const char *name, struct error *err)
 {
     if (object_exists(l, name)) {
-        return error_set(err, -EEXIST, "there is already an iothread '%s'", name);
+        return error_set(err, -EEXIST, "Duplicate ID '%s' for object", name);
     }
     json_t *args = json_pack("{s:s, s:s}", "qom-type", "iothread", "id", name);
     CHECK(args);

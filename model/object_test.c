@@ -268,7 +268,7 @@ static void numbers_of_iothreads_come_back(void **state)
     assert_int_equal(object_iothread_number(f->layer, "a"), -ENOENT);
     err = ERROR_INIT;
     assert_int_equal(layer_add_iothread(f->layer, "c", &err), -EEXIST);
-    assert_string_equal(err.text, "there is already an iothread 'c'");
+    assert_string_equal(err.text, "Duplicate ID 'c' for object");
 }
 
 #define STORY(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)

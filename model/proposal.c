@@ -71,17 +71,18 @@ static void leave(struct edge_change *e)
     }
 }
 
-/* The edge would lead to `to`. */
+/* The edge would lead to `to`.  What its parent asks there is the parent's to say. */
 static void lead_to(struct proposal *p, struct child *c, struct node *to)
 {
     struct edge_change *e = proposal_edge(p, c);
     if (e->to) {
-        proposal_node(p, e->to);
+        proposal_node(p, e->to)->asked = true;
     }
     leave(e);
     e->to = to;
     if (to && (e->added || to != c->node)) {
         arrive(p, e, to);
+        to->change->asked = true;
     }
     if (c->parent) {
         proposal_node(p, c->parent)->must_lift = true;
@@ -105,6 +106,7 @@ struct child *proposal_add(struct proposal *p, struct node *to, const char *name
     e->added = true;
     if (parent) {
         struct edge_change **tail = &proposal_node(p, parent)->adopted;
+        parent->change->asked = true;
         while (*tail) {
             tail = &(*tail)->next_adopted;
         }
@@ -118,18 +120,24 @@ void proposal_move(struct proposal *p, struct child *c, struct node *to)
 {
     CHECK(to != NULL);
     lead_to(p, c, to);
+    if (c->parent) {
+        proposal_node(p, c->parent)->asked = true;
+    }
 }
 
 void proposal_drop(struct proposal *p, struct child *c)
 {
     lead_to(p, c, NULL);
+    if (c->parent) {
+        proposal_node(p, c->parent)->asked = true;
+    }
 }
 
 void proposal_set_perm(struct proposal *p, struct child *c, struct perm_pair perm)
 {
     CHECK(c->parent == NULL);
     proposal_edge(p, c)->perm = perm;
-    proposal_node(p, edge_target(c));
+    proposal_node(p, edge_target(c))->asked = true;
 }
 
 void proposal_only_less(struct proposal *p)
@@ -139,7 +147,7 @@ void proposal_only_less(struct proposal *p)
 
 void proposal_set_flags(struct proposal *p, struct node *n, const struct node_flags *flags)
 {
-    proposal_node(p, n);
+    proposal_node(p, n)->asked = true;
     n->next_flags = flags;
 }
 
@@ -170,6 +178,9 @@ void proposal_replace(struct proposal *p, struct node *from, struct node *to)
         bool stays = c->ops && c->ops->stay_at_node;
         if (edge_target(c) == from && !stays && !(c->parent && c->parent->mark == below)) {
             lead_to(p, c, to);
+            if (c->parent && from->flags.force_share != to->flags.force_share) {
+                proposal_node(p, c->parent)->asked = true;
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ struct node_change {
     bool processed;        /* Its permissions are solved. */
     bool queued;
     bool must_lift;        /* A child of it changed: its height is to be computed. */
+    bool asked;            /* Its permissions are to be solved, whatever those around it say. */
     struct perm_pair cumulative;
     struct edge_change *arrivals; /* Edges that led elsewhere and would lead here. */
     struct edge_change *adopted;  /* Added edges of this parent. */

@@ -321,7 +321,9 @@ static int tell_conflict(struct proposal *p, struct error *err)
     uint64_t open = ++p->layer->marks, done = ++p->layer->marks;
     struct node_walk order = { 0 };
     for (const struct node_change *n = p->nodes; n; n = n->next) {
-        walk_down(&order, n->node, open, done);
+        if (n->asked) {
+            walk_down(&order, n->node, open, done);
+        }
     }
     int ret = 0;
     for (size_t i = order.len; i > 0 && ret == 0; i--) {
@@ -336,7 +338,9 @@ static int solve_permissions(struct proposal *p, struct error *err)
 {
     struct queue q = { { 0 } };
     for (const struct node_change *n = p->nodes; n; n = n->next) {
-        queue_push(p, &q, n->node);
+        if (n->asked) {
+            queue_push(p, &q, n->node);
+        }
     }
     int ret = 0;
     while (q.heap.len > 0 && ret == 0) {

@@ -112,6 +112,9 @@ int schema_put_word(json_t *object, const char *key, const char *value, struct e
  * the key. */
 json_t *schema_type_words(const struct blk_driver *const *drivers, const struct schema_type *type,
                           const json_t *object, struct error *err);
+/* The same as QEMU's keyval has it: without those suffixes, and "null" is a text. */
+json_t *schema_type_keyval(const struct blk_driver *const *drivers, const struct schema_type *type,
+                           const json_t *object, struct error *err);
 
 /* The array that query-qmp-schema returns, for these roots (SchemaInfo, qapi/introspect.json).
  * Types keep their names (QEMU's are numbers); their order is that of first use. */

@@ -181,6 +181,7 @@ static struct index_text index_text(size_t i)
 struct typing {
     const struct blk_driver *const *drivers;
     struct strbuf path; /* Of the value being typed, with dots. */
+    bool bare;          /* No size suffixes of integers, and no null. */
     struct error *err;
 };
 
@@ -365,7 +366,8 @@ static json_t *type_integer(struct typing *t, const struct schema_type *type, co
             return json_real((double)u);
         }
     }
-    if (end != text && is_letter(*end) && !errno && text_parse_size(text, &bytes) == 0) {
+    if (!t->bare && end != text && is_letter(*end) && !errno &&
+        text_parse_size(text, &bytes) == 0) {
         return json_integer(bytes);
     }
     return fail_typing(t, "Parameter ", "' expects integer");
@@ -480,7 +482,7 @@ static json_t *type_alternate_text(struct typing *t, const struct schema_type *t
     static const enum schema_kind order[] = { SCHEMA_STR, SCHEMA_ENUM, SCHEMA_INT,
                                               SCHEMA_SIZE, SCHEMA_NUMBER, SCHEMA_BOOL };
 
-    if (!strcmp(json_string_value(value), "null") && find_kind(type, SCHEMA_NULL)) {
+    if (!t->bare && !strcmp(json_string_value(value), "null") && find_kind(type, SCHEMA_NULL)) {
         return json_null();
     }
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
@@ -526,7 +528,7 @@ static json_t *type_text(struct typing *t, const struct schema_type *type, const
     case SCHEMA_NUMBER:
         return type_number(t, text);
     case SCHEMA_NULL:
-        return strcmp(text, "null") ? json_string(text) : json_null();
+        return t->bare || strcmp(text, "null") ? json_string(text) : json_null();
     case SCHEMA_ALTERNATE:
         return type_alternate(t, type, value);
     default:
@@ -565,17 +567,29 @@ static json_t *type_value(struct typing *t, const struct schema_type *type, cons
     return copy_value(value);
 }
 
+static json_t *type_object(struct typing *t, const struct schema_type *type, const json_t *object)
+{
+    json_t *with_arrays = make_arrays(t, object), *out = NULL;
+
+    if (with_arrays) {
+        out = type_value(t, type, with_arrays);
+        json_decref(with_arrays);
+    }
+    CHECK(!out || !t->path.len);
+    strbuf_free(&t->path);
+    return out;
+}
+
 json_t *schema_type_words(const struct blk_driver *const *drivers, const struct schema_type *type,
                           const json_t *object, struct error *err)
 {
     struct typing t = { .drivers = drivers, .err = err };
-    json_t *with_arrays = make_arrays(&t, object), *out = NULL;
+    return type_object(&t, type, object);
+}
 
-    if (with_arrays) {
-        out = type_value(&t, type, with_arrays);
-        json_decref(with_arrays);
-    }
-    CHECK(!out || !t.path.len);
-    strbuf_free(&t.path);
-    return out;
+json_t *schema_type_keyval(const struct blk_driver *const *drivers, const struct schema_type *type,
+                           const json_t *object, struct error *err)
+{
+    struct typing t = { .drivers = drivers, .bare = true, .err = err };
+    return type_object(&t, type, object);
 }

@@ -55,9 +55,7 @@ static void finish(struct ioc_flight *f)
     }
     *p = f->next;
     for (struct ioc_flusher *w = sh->flushers; w; w = w->next) {
-        if (w->session == f->session) {
-            co_queue_wake_all(&w->wake);
-        }
+        co_queue_wake_all(&w->wake);
     }
     sh->commands++; /* The end of a session may close nodes, which takes its time. */
     ioc_session_unref(sh, f->session);
@@ -109,15 +107,13 @@ void ioc_submit(struct io_medium *m, struct target_call *call, struct io_aio *a)
 }
 
 /* of NULL: of whatever call. */
-static bool session_busy(const struct io_shell *sh, const struct ioc_session *s,
-                         const struct target_call *of)
+static bool has_flights(const struct io_shell *sh, const struct target_call *of)
 {
-    for (const struct ioc_flight *f = sh->flights; f; f = f->next) {
-        if (f->session == s && (!of || f->call == of)) {
-            return true;
-        }
+    const struct ioc_flight *f = sh->flights;
+    while (f && of && f->call != of) {
+        f = f->next;
     }
-    return false;
+    return f != NULL;
 }
 
 static void wait_flights(struct ioc_session *s, struct target_call *call,
@@ -127,7 +123,7 @@ static void wait_flights(struct ioc_session *s, struct target_call *call,
     struct ioc_flusher f = { .session = s, .call = call, .wake = { .what = "aio requests" },
                              .next = sh->flushers };
     sh->flushers = &f;
-    while (session_busy(sh, s, of)) {
+    while (has_flights(sh, of)) {
         co_queue_wait(sh->cfg.sim, &f.wake);
     }
     struct ioc_flusher **p = &sh->flushers;

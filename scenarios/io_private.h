@@ -42,7 +42,7 @@ struct ioc_waiter {
     struct ioc_waiter *next;
 };
 
-/* An aio_flush that runs: it gets the output of what it waits for. */
+/* Who waits for requests in flight: it gets the output of those of its session. */
 struct ioc_flusher {
     struct ioc_session *session;
     struct target_call *call;

@@ -178,7 +178,8 @@ static void read_back(struct load_worker *w)
 {
     struct load *l = w->load;
     struct load_req r;
-    while (wants_read_back(l) && load_record_next(&l->record, &l->plan, (int64_t)w->mem_bytes, &r)) {
+    while (wants_read_back(l) &&
+           load_record_next(&l->record, &l->plan, (int64_t)w->mem_bytes, &r)) {
         uint64_t steps = l->sim->sched.steps;
         int ret = do_read(w, &r);
         if (ret < 0) {

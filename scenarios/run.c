@@ -84,6 +84,7 @@ static void on_late_output(void *opaque, const char *node, const char *text)
         return;
     }
     char *line = mem_printf("%s: %s", node, text);
+    run_record_late(ctx, text);
     run_log(ctx, "io", line);
     free(line);
 }
@@ -387,7 +388,8 @@ static void log_graph(struct run_ctx *ctx, const struct script_case *c, size_t i
     int line = ctx->cfg->graph_at;
     const struct layer *l = ctx->real ? NULL : target_sim_layer(ctx->target);
     struct strbuf text = { 0 };
-    if (ctx->real || c->stmts[i].line > line || (i + 1 < c->stmts_len && c->stmts[i + 1].line <= line)) {
+    bool last = i + 1 == c->stmts_len || c->stmts[i + 1].line > line;
+    if (ctx->real || c->stmts[i].line > line || !last) {
         return;
     }
     if (l) {

@@ -69,7 +69,7 @@ static int pass_fd(struct run_ctx *ctx, const char *arg, struct error *err)
     const char *mode = arg + from + n;
     mode += strspn(mode, " \t");
     uint32_t flags = strncmp(mode, "rw", 2) == 0 ? HOST_WRITE : 0;
-    int ret = ctx->real ? target_real_pass_fd(ctx->target, name, flags != 0, err)
+    int ret = ctx->real ? target_real_pass_fd(ctx->target, name, flags != 0, NULL)
                         : host_fd_pass(target_sim_host(ctx->target), name, flags);
     if (ret < 0) {
         error_set_errno(err, ret, "@fd: could not open '%s'", name);

@@ -191,6 +191,8 @@ void run_record_quirk(struct run_ctx *ctx, bool holds);
 void run_record_gone(struct run_ctx *ctx, enum record_end end, const char *why);
 /* The statement is over: the state behind it. */
 void run_record_end(struct run_ctx *ctx);
+/* Output of io that belongs to no statement any more. */
+void run_record_late(struct run_ctx *ctx, const char *text);
 /* The end of the case: maps and data. */
 void run_record_nodes(struct run_ctx *ctx);
 /* The layer is gone: the files of a simulated target as they are now. */

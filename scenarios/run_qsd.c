@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "scenarios/real/nbd_io.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,10 @@ static char *stmt_lack(const struct run_ctx *ctx, const struct script_stmt *stmt
     const char *word = stmt->words.at[0].text;
     char *name, *lack;
     CHECK(stmt->words.len > 0);
+    struct error err = ERROR_INIT;
     switch (verb_id_of(word)) {
+    case VERB_IO:
+        return nbd_io_check(&err) < 0 ? mem_strdup(err.text) : NULL;
     case VERB_NONE:
         return script_prop_find(stmt, "real-only") && !target_real_has_command(ctx->target, word)
                    ? mem_printf("qsd has no %s", word) : command_lack(ctx, word);

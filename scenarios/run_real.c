@@ -148,6 +148,11 @@ static int verb_disk(struct run_ctx *ctx, const struct run_stmt *s, struct error
         }
     } else {
         ret = target_real_file_make(path, bytes, false, err);
+        if (ret == -EFBIG) { /* The file system has no files of that length. */
+            *err = ERROR_INIT;
+            run_real_skip(ctx, "disk-fault");
+            ret = 0;
+        }
     }
     if (ret == 0 && fill) {
         ret = disk_fill(path, bytes, fill, err);
@@ -156,12 +161,14 @@ static int verb_disk(struct run_ctx *ctx, const struct run_stmt *s, struct error
     return ret;
 }
 
-/* What qemu-img says when it refuses, without its own name in front. */
-static void tool_error(const struct strbuf *text, struct error *err)
+/* What qemu-img says when it refuses, without its own name and the file's in front. */
+static void tool_error(const struct strbuf *text, const char *file, struct error *err)
 {
     static const char name[] = "qemu-img: ";
     const char *at = strstr(strbuf_str(text), name);
+    size_t n = strlen(file);
     at = at ? at + sizeof(name) - 1 : strbuf_str(text);
+    at += strncmp(at, file, n) == 0 && strncmp(at + n, ": ", 2) == 0 ? n + 2 : 0;
     error_set(err, -EINVAL, "%.*s", (int)strcspn(at, "\n"), at);
 }
 
@@ -179,16 +186,18 @@ static int verb_image(struct run_ctx *ctx, const struct run_stmt *s, struct erro
         }
     }
     char *bytes = mem_printf("%" PRId64, size);
+    char *name = mem_printf("%s%s", strchr(s->words[2], ':') ? "./" : "", s->words[2]);
     const char *argv[] = { "create", "-q", "-u", "-f", s->words[1], "-o",
-                           options.text ? options.text : "", s->words[2], bytes, NULL };
+                           options.text ? options.text : "", name, bytes, NULL };
     if (!options.text) { /* No -o at all. */
         memmove(argv + 5, argv + 7, 3 * sizeof(*argv));
     }
     int ret = target_real_tool(ctx->target, "qemu-img", (char *const *)(uintptr_t)argv, &out, err);
     if (ret > 0) {
-        tool_error(&out, err);
+        tool_error(&out, name, err);
         ret = -EINVAL;
     }
+    free(name);
     free(bytes);
     strbuf_free(&options);
     strbuf_free(&out);
@@ -238,7 +247,7 @@ static int verb_power(struct run_ctx *ctx, const struct run_stmt *s, struct erro
         return 0;
     }
     if (!on) {
-        target_real_kill(ctx->target);
+        target_real_power_cut(ctx->target);
     }
     ctx->restarted = !on;
     return 0;
@@ -249,7 +258,7 @@ static int verb_iothread(struct run_ctx *ctx, const struct run_stmt *s, struct e
     char option[] = "-object";
     char *value = mem_printf("iothread,id=%s", s->words[1]);
     char *argv[] = { option, value };
-    int ret = target_real_args(ctx->target, 2, argv, err);
+    int ret = target_real_machine_args(ctx->target, 2, argv, err);
     free(value);
     return ret;
 }
@@ -297,6 +306,7 @@ static void on_late(void *opaque, const char *node, const char *text)
 {
     struct run_ctx *ctx = opaque;
     char *line = mem_printf("%s: %s", node, text);
+    run_record_late(ctx, text);
     run_log(ctx, "io", line);
     free(line);
 }
@@ -327,6 +337,10 @@ bool run_real_open(struct run_ctx *ctx)
     if (ctx->cfg->target == RUN_ON_QSD) {
         ctx->lack = run_qsd_lack(ctx);
         run_real_skip(ctx, ctx->lack);
+    }
+    if (ctx->lack && !ctx->cfg->record) {
+        ctx->r->verdict = VERDICT_SKIP;
+        result_set(&ctx->r->message, ctx->lack);
     }
     return true;
 }

@@ -98,16 +98,24 @@ void run_record_outcome(struct run_ctx *ctx, const struct script_stmt *stmt,
 void run_record_event(struct run_ctx *ctx, const json_t *event)
 {
     struct record *record = ctx->cfg->record;
-    if (record && record->len > 0 && !ctx->ending) {
-        json_array_append_new(record->at[record->len - 1].events, json_deep_copy(event));
+    if (!record || record->len == 0 || ctx->ending) {
+        return;
+    }
+    struct record_stmt *last = &record->at[record->len - 1];
+    if (strcmp(last->command, "power") != 0) { /* Who is killed tells nothing. */
+        json_array_append_new(last->events, json_deep_copy(event));
     }
 }
 
 bool run_record_complaint(struct run_ctx *ctx, const char *text)
 {
+    struct record *record = ctx->cfg->record;
     struct record_stmt *r = current(ctx);
+    for (size_t i = record && !r ? record->len : 0; i-- > 0 && !r;) {
+        r = record->at[i].end == RECORD_DONE ? &record->at[i] : NULL; /* What ends late. */
+    }
     if (!r) {
-        return ctx->cfg->record != NULL;
+        return record != NULL;
     }
     if (!r->complaint) {
         r->complaint = mem_strdup(text);
@@ -182,6 +190,28 @@ static void drop_sizes(json_t *value)
     }
 }
 
+static void ask_state(struct run_ctx *ctx, struct record_stmt *r)
+{
+    r->nodes = run_query(ctx, "query-named-block-nodes");
+    r->graph = run_query(ctx, "x-debug-query-block-graph");
+    r->block = run_query(ctx, "query-block");
+    if (ctx->loads || ctx->cfg->record->raced) {
+        drop_sizes(r->nodes);
+        drop_sizes(r->block);
+    }
+}
+
+void run_record_late(struct run_ctx *ctx, const char *text)
+{
+    struct record *record = ctx->cfg->record;
+    if (record) {
+        char **at = ctx->ending ? &record->late_end : &record->late;
+        char *all = mem_printf("%s%s", *at ? *at : "", text);
+        free(*at);
+        *at = all;
+    }
+}
+
 void run_record_end(struct run_ctx *ctx)
 {
     struct record_stmt *r = current(ctx);
@@ -190,17 +220,7 @@ void run_record_end(struct run_ctx *ctx)
     }
     r->took_ns = run_now_ns(ctx) - r->took_ns;
     if (r->counted && r->end == RECORD_DONE && may_ask(ctx)) {
-        json_t *nodes = run_query(ctx, "query-named-block-nodes");
-        json_t *graph = run_query(ctx, "x-debug-query-block-graph");
-        json_t *block = run_query(ctx, "query-block");
-        r = current(ctx);
-        if (ctx->loads || ctx->cfg->record->raced) {
-            drop_sizes(nodes);
-            drop_sizes(block);
-        }
-        r->nodes = nodes;
-        r->graph = graph;
-        r->block = block;
+        ask_state(ctx, r); /* No statement is added meanwhile. */
     }
     run_file_events(ctx);
 }
@@ -230,7 +250,8 @@ static char *probe_map(struct run_ctx *ctx, const char *node)
     if (run_until(ctx, &call->done, "map") < 0 && !call->done) {
         return NULL;
     }
-    char *text = call->died || call->skip ? NULL : mem_strdup(strbuf_str(&call->output));
+    char *text = call->died ? mem_strdup("the program has died") :
+                 call->skip ? NULL : mem_strdup(strbuf_str(&call->output));
     ctx->target->ops->forget(ctx->target, call);
     target_call_fini(call);
     free(call);
@@ -320,7 +341,10 @@ void run_record_nodes(struct run_ctx *ctx)
     if (!record || record->raced || ctx->skip_rest || !may_ask(ctx) || run_background_busy(ctx)) {
         return;
     }
-    json_t *nodes = run_query(ctx, "query-named-block-nodes"), *entry;
+    record->end = NEW(struct record_stmt);
+    *record->end = (struct record_stmt){ .command = mem_strdup("end"), .text = mem_strdup("end") };
+    ask_state(ctx, record->end);
+    json_t *nodes = record->end->nodes, *entry;
     size_t i;
     ctx->recorded = 0;
     json_array_foreach(nodes, i, entry) {
@@ -335,7 +359,6 @@ void run_record_nodes(struct run_ctx *ctx)
         n->map = probe_map(ctx, name);
         n->data = n->map ? probe_data(ctx, n) : NULL;
     }
-    json_decref(nodes);
 }
 
 void run_record_files(struct run_ctx *ctx)

@@ -451,7 +451,7 @@ static void iothreads_are_made_once(void **state)
     assert_passes("case t\nseeds 1..3\n"
                   "iothread t1\niothread t2\n"
                   "iothread t1\n"
-                  "    error \"there is already an iothread 't1'\"\n"
+                  "    error \"Duplicate ID 't1' for object\"\n"
                   "disk d0 size=1M profile=ssd\n"
                   "blockdev-add driver=file node-name=f0 filename=d0\n"
                   "load a f0 rw=randwrite bs=4k depth=4 count=100 region=0+512k iothread=t1\n"

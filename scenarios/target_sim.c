@@ -442,7 +442,7 @@ int target_sim_add_iothread(struct target *t, const char *name, struct error *er
             return ret;
         }
     } else if (ts->iothreads[n]) {
-        return error_set(err, -EEXIST, "there is already an iothread '%s'", name);
+        return error_set(err, -EEXIST, "Duplicate ID '%s' for object", name);
     }
     if (n == IOTHREADS_MAX - 1) {
         return error_set(err, -ENOSPC, "too many iothreads; %d are possible", IOTHREADS_MAX - 1);

@@ -175,11 +175,15 @@ static void file_stats(const struct node *n, json_t *out)
     json_object_set_new(out, "discard-bytes-ok", json_integer((json_int_t)s->discard_bytes));
 }
 
-/* "file:NAME", or a name as it is. */
+/* "file:NAME", or a name as it is.  What is left of the former may look as if it had a protocol
+ * too: a folder in front says that it has none. */
 static int file_parse_filename(const char *name, json_t *out, struct error *err)
 {
-    const char *rest = strncmp(name, "file:", 5) == 0 ? name + 5 : name;
-    json_t *text = json_string(rest);
+    bool prefix = strncmp(name, "file:", 5) == 0;
+    const char *rest = prefix ? name + 5 : name;
+    char *file = mem_printf("%s%s", prefix && rest[strcspn(rest, ":/")] == ':' ? "./" : "", rest);
+    json_t *text = json_string(file);
+    free(file);
     if (!text) {
         return error_set(err, -EINVAL, "The file name is not UTF-8");
     }

@@ -93,6 +93,16 @@ static int preallocate(struct node *n, uint64_t from, uint64_t to, enum io_preal
     return ret;
 }
 
+/* An empty file that grows gets its first block at once, as QEMU wants one to find out how requests
+ * must be aligned.  A host that has no room for it says so to who writes there. */
+static void allocate_first_block(struct node *n, uint64_t length)
+{
+    const struct file_state *s = node_state(n);
+    const uint64_t sector = 512, block = 4096;
+    struct iobuf buf = iobuf_fill(FILL_ZERO, length < block ? sector : block);
+    file_ops(n)->write(s->file, 0, &buf, 0);
+}
+
 static int file_truncate(struct node *n, struct io_req *req, struct error *err)
 {
     const struct file_state *s = node_state(n);
@@ -108,7 +118,13 @@ static int file_truncate(struct node *n, struct io_req *req, struct error *err)
     switch (req->prealloc) {
     case PREALLOC_OFF:
         ret = file_ops(n)->truncate(s->file, length);
-        return ret < 0 ? error_set_errno(err, ret, "Could not resize file") : 0;
+        if (ret < 0) {
+            return error_set_errno(err, ret, "Could not resize file");
+        }
+        if (info.size == 0 && length > 0) {
+            allocate_first_block(n, length);
+        }
+        return 0;
     case PREALLOC_FALLOC:
     case PREALLOC_FULL:
         return length == info.size ? 0 : preallocate(n, info.size, length, req->prealloc, err);

@@ -273,24 +273,24 @@ static int preallocate_open(struct node *n, const struct opts *opts, struct erro
 struct new_config {
     struct preallocate_state *state;
     struct preallocate_config config;
+    const struct node *file; /* Before. */
 };
 
 static void take_config(void *opaque)
 {
     struct new_config *c = opaque;
     c->state->config = c->config;
-    c->state->data_end = -1; /* The file may be another one. */
+    if (c->state->file->node != c->file) {
+        c->state->data_end = -1;
+    }
 }
 
-/* What was taken from the old file is given back first, while that is allowed. */
+/* A file that goes keeps what was taken from it. */
 static int preallocate_reopen(struct node *n, const struct node_reopen *r, struct error *err)
 {
     struct preallocate_state *s = node_state(n);
-    struct new_config c = { .state = s };
+    struct new_config c = { .state = s, .file = s->file->node };
     int ret = read_config(s, &r->opts, &c.config, err);
-    if (ret == 0) {
-        ret = cut_back(s, 0, err);
-    }
     if (ret == 0) {
         txn_add(r->txn, (struct txn_action){ .commit = take_config,
                                              .clean = free,

@@ -9,8 +9,12 @@
  *
  * Requests that touch data clusters count themselves in one of two epochs, which alternate.
  *
+ * A search that meets a held cluster flushes, so that it is free if no request is in the way: the
+ * clusters that are taken are those which would be taken if nothing were held.
+ *
  * Invariants:
- *  1. The search begins at q->free_index; a cluster that gets free moves it back.
+ *  1. The search begins at q->free_index and leaves it behind what it found; a cluster that gets free
+ *     moves it back.
  *  2. fresh[0..written) are clusters whose last reference is gone from what was written.
  */
 #include "drivers/qcow2/qcow2.h"
@@ -156,9 +160,25 @@ int metadata_flush(struct qcow2 *q)
 
 /* ---- Finding ---- */
 
+/* Whether a cluster that nobody counts may be taken.  One flush in a search is enough: what it does
+ * not set free waits for a request. */
+static bool is_free(struct qcow2 *q, uint64_t cluster, bool *flushed)
+{
+    if (!held_has(q, cluster)) {
+        return true;
+    }
+    if (*flushed) {
+        return false;
+    }
+    *flushed = true;
+    metadata_flush(q); /* If it fails the cluster stays held, and another one is taken. */
+    return !held_has(q, cluster);
+}
+
 int64_t clusters_find(struct qcow2 *q, uint64_t n)
 {
     uint64_t at = q->free_index, found = 0;
+    bool flushed = false;
     CHECK(n > 0);
     while (found < n) {
         uint64_t count;
@@ -166,13 +186,14 @@ int64_t clusters_find(struct qcow2 *q, uint64_t n)
         if (ret < 0) {
             return ret;
         }
-        found = count == 0 && !held_has(q, at) ? found + 1 : 0;
+        found = count == 0 && is_free(q, at, &flushed) ? found + 1 : 0;
         at++;
     }
     /* What an L2 entry can hold. */
     if (at - 1 > ENTRY_OFFSET >> q->cluster_bits) {
         return -EFBIG;
     }
+    q->free_index = at; /* Holes that were too small wait for the next round. */
     return (int64_t)(at - n);
 }
 
@@ -199,11 +220,7 @@ int64_t clusters_alloc(struct qcow2 *q, uint64_t bytes)
         ret = refcount_change(q, (uint64_t)first << q->cluster_bits, n << q->cluster_bits, 1,
                               DISCARD_NEVER);
     }
-    if (ret < 0) {
-        return ret;
-    }
-    q->free_index = (uint64_t)first + n; /* Holes that were too small wait for the next round. */
-    return first << q->cluster_bits;
+    return ret < 0 ? ret : first << q->cluster_bits;
 }
 
 /* ---- Giving back ---- */

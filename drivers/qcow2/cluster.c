@@ -142,7 +142,7 @@ int cluster_map(struct qcow2 *q, int64_t offset, int64_t bytes, struct mapping *
 
 /* ---- L2 tables that may change ---- */
 
-int l1_write_entry(struct qcow2 *q, uint32_t index)
+static int l1_put(struct qcow2 *q, uint32_t index, bool tell)
 {
     uint64_t be[SECTOR / 8];
     uint32_t first = index - index % ARRAY_LEN(be);
@@ -156,8 +156,33 @@ int l1_write_entry(struct qcow2 *q, uint32_t index)
     if (ret < 0) {
         return ret;
     }
-    io_event(q->file, "l1_update");
+    if (tell) {
+        io_event(q->file, "l1_update");
+    }
     return file_write_bytes(q, at, be, 8 * (size_t)n);
+}
+
+int l1_write_entry(struct qcow2 *q, uint32_t index)
+{
+    return l1_put(q, index, true);
+}
+
+/* A new table is used at once: it is not read again. */
+static int cache_table(struct qcow2 *q, uint64_t table, const uint8_t *bytes)
+{
+    uint32_t size = q->l2_cache->table_size;
+    for (uint32_t at = 0; at < q->cluster_size; at += size) {
+        uint8_t *slice;
+        int ret = cache_get_empty(q->l2_cache, table + at, &slice);
+        if (ret < 0) {
+            return ret;
+        }
+        if (bytes) {
+            memcpy(slice, bytes + at, size);
+        }
+        cache_put(q->l2_cache, slice);
+    }
+    return 0;
 }
 
 /* Writes the first contents of a new L2 table: zeroes, or those of the one that is shared. */
@@ -169,7 +194,8 @@ static int fill_table(struct qcow2 *q, uint64_t old, uint64_t table)
     }
     if (!old) {
         io_event(q->file, "l2_alloc_write");
-        return file_write_fill(q, table, FILL_ZERO, q->cluster_size);
+        ret = file_write_fill(q, table, FILL_ZERO, q->cluster_size);
+        return ret < 0 ? ret : cache_table(q, table, NULL);
     }
     struct bounce *b = bounce_get(q);
     io_event(q->file, "l2_alloc_cow_read");
@@ -178,12 +204,24 @@ static int fill_table(struct qcow2 *q, uint64_t old, uint64_t table)
         io_event(q->file, "l2_alloc_write");
         ret = file_write_bytes(q, table, b->bytes, q->cluster_size);
     }
+    if (ret == 0) {
+        ret = cache_table(q, table, b->bytes);
+    }
     bounce_put(q, b);
     return ret;
 }
 
-/* On failure after the L1 table was written nobody knows what the disk has: the new table then
- * stays counted, so that it leaks at worst. */
+/* Nobody knows what a write that failed has left of the L1 table.  If its entry can be written as it
+ * was the new table is free again; else it stays counted, so that it leaks at worst. */
+static void drop_table(struct qcow2 *q, uint32_t index, uint64_t old, uint64_t table)
+{
+    q->l1[index] = old;
+    if (q->lost || l1_put(q, index, false) < 0 || io_flush(q->file) < 0) {
+        return;
+    }
+    clusters_free(q, table, q->cluster_size, DISCARD_ALWAYS);
+}
+
 static int new_table(struct qcow2 *q, uint32_t index)
 {
     uint64_t old = q->l1[index];
@@ -212,7 +250,7 @@ static int new_table(struct qcow2 *q, uint32_t index)
         ret = io_flush(q->file);
     }
     if (ret < 0) {
-        q->l1[index] = old;
+        drop_table(q, index, old, (uint64_t)table);
         return ret;
     }
     if (old & ENTRY_OFFSET) {

@@ -164,6 +164,10 @@ static int write_cluster(struct qcow2 *q, int64_t offset, const struct iobuf *da
     return ret;
 }
 
+/* As if that many clusters were compressed at a time: when one cannot be written, the others that are
+ * in flight are. */
+enum { IN_FLIGHT = 8 };
+
 int compressed_write(struct qcow2 *q, struct io_req *req)
 {
     uint64_t end = (uint64_t)(req->offset + req->bytes);
@@ -176,7 +180,9 @@ int compressed_write(struct qcow2 *q, struct io_req *req)
     if (in_cluster(q, (uint64_t)req->offset) || (in_cluster(q, end) && end != q->size)) {
         return -EINVAL;
     }
-    for (int64_t done = 0; done < req->bytes;) {
+    int first = 0;
+    int64_t stop = req->bytes;
+    for (int64_t done = 0; done < stop;) {
         int64_t part = MIN(req->bytes - done, (int64_t)q->cluster_size);
         struct iobuf buf = iobuf_slice(req->buf, (size_t)done, (size_t)part);
         int ret = write_cluster(q, req->offset + done, &buf);
@@ -184,10 +190,11 @@ int compressed_write(struct qcow2 *q, struct io_req *req)
             struct io_req plain = { IO_WRITE, 0, req->offset + done, part, &buf, PREALLOC_OFF };
             ret = qcow2_write(q->node, &plain); /* It does not get smaller. */
         }
-        if (ret < 0) {
-            return ret;
+        if (ret < 0 && first == 0) {
+            first = ret;
+            stop = MIN(stop, done + IN_FLIGHT * (int64_t)q->cluster_size);
         }
         done += part;
     }
-    return 0;
+    return first;
 }

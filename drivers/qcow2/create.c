@@ -245,7 +245,7 @@ int qcow2_set_backing(struct node *n, const char *file, const char *format, stru
         return error_set_errno(err, -EINVAL, "Could not change the backing file to '%s'", file);
     }
     qcow2_lock(q);
-    q->backing_file = file && *file ? mem_strdup(file) : NULL;
+    q->backing_file = file ? mem_strdup(file) : NULL;
     q->backing_format = format && *format ? mem_strdup(format) : NULL;
     int ret = q->lost ? -ENOMEDIUM : qcow2_first_write(q);
     if (ret == 0) {

@@ -454,7 +454,7 @@ int qcow2_header_write(struct qcow2 *q)
         put_features(&o);
     }
     put_extension(&o, EXT_END, NULL, 0);
-    if (q->backing_file && *q->backing_file && !o.full) {
+    if (q->backing_file && !o.full) { /* An empty one has a place too. */
         uint32_t len = (uint32_t)strlen(q->backing_file);
         o.full = o.size - o.at < len;
         if (!o.full) {

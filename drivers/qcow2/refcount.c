@@ -88,9 +88,8 @@ static void cluster_gone(struct qcow2 *q, uint64_t cluster, struct giving how)
     if (cluster_align(q, q->free_byte) == offset) {
         q->free_byte = 0;
     }
-    if (how.unused) {
-        q->free_index = MIN(q->free_index, cluster);
-    } else {
+    q->free_index = MIN(q->free_index, cluster); /* The search sets free what is held. */
+    if (!how.unused) {
         held_add(q, cluster, 1);
     }
     discard_add(q, offset, q->cluster_size, how.type);

@@ -124,6 +124,9 @@ static int fill_place(struct qcow2 *q, const struct alloc *a, enum io_prealloc m
     uint64_t bytes = (uint64_t)(a->end - a->start);
     int64_t length = io_length(q->file->node);
     *end = MAX(*end, a->host + bytes);
+    if (mode == PREALLOC_OFF) {
+        return 0; /* The file has zeroes there. */
+    }
     if (mode == PREALLOC_FULL) {
         return file_write_fill(q, a->host, FILL_ZERO, bytes);
     }
@@ -163,6 +166,112 @@ int qcow2_preallocate(struct qcow2 *q, int64_t offset, int64_t bytes, enum io_pr
 }
 
 /* ---- Growing ---- */
+
+/* One past the last cluster below n that is in use, or -errno. */
+static int64_t last_used(struct qcow2 *q, uint64_t n)
+{
+    uint32_t bits = refblock_bits(q);
+    n = MIN(n, (uint64_t)q->reftable_size << bits);
+    while (n > 0) {
+        uint64_t count;
+        if (!(q->reftable[(n - 1) >> bits] & REFTABLE_OFFSET)) {
+            n = (n - 1) >> bits << bits; /* No block: none of these is. */
+            continue;
+        }
+        int ret = refcount_get(q, n - 1, &count);
+        if (ret < 0) {
+            return ret;
+        }
+        if (count > 0) {
+            break;
+        }
+        n--;
+    }
+    return (int64_t)n;
+}
+
+/* L2 tables for a range, so that none is allocated among its data. */
+static int add_tables(struct qcow2 *q, int64_t offset, int64_t end)
+{
+    int64_t covered = INT64_C(1) << (q->cluster_bits + l2_bits(q));
+    int ret = 0;
+    for (int64_t at = offset; at < end && ret == 0; at = at / covered * covered + covered) {
+        struct slice s;
+        ret = slice_writable(q, at, &s);
+        if (ret == 0) {
+            cache_put(q->l2_cache, s.table);
+        }
+    }
+    return ret;
+}
+
+/* Where an area of n clusters may begin behind the refcount table, which moves behind everything
+ * that is in use, or -errno.  0: a longer table is needed, which lies behind all that this one
+ * covers. */
+static int64_t make_area(struct qcow2 *q, uint64_t n)
+{
+    uint64_t table = ((uint64_t)q->reftable_size * 8 + q->cluster_size - 1) >> q->cluster_bits;
+    int64_t at;
+    int ret;
+    do {
+        uint64_t length = (uint64_t)io_length(q->file->node);
+        at = last_used(q, (length + q->cluster_size - 1) >> q->cluster_bits);
+        if (at < 0) {
+            return at;
+        }
+        uint64_t last = (uint64_t)at + table + n - 1;
+        if (last >> refblock_bits(q) >= q->reftable_size) {
+            return 0;
+        }
+        ret = refblocks_ensure(q, (uint64_t)at, last);
+    } while (ret > 0);
+    if (ret == 0) {
+        ret = refcount_change(q, (uint64_t)at << q->cluster_bits, table << q->cluster_bits, 1,
+                              DISCARD_NEVER);
+    }
+    if (ret == 0) {
+        ret = metadata_flush(q); /* It is counted before the header leads to it. */
+    }
+    if (ret == 0) {
+        ret = reftable_move(q, (uint64_t)at);
+    }
+    return ret < 0 ? ret : at + (int64_t)table;
+}
+
+/* Preallocation of the file itself: the new clusters lie together at its end, and the file is asked
+ * to allocate what it gets longer by. */
+static int grow_file(struct qcow2 *q, int64_t old, int64_t length, enum io_prealloc mode,
+                     struct error *err)
+{
+    int64_t start = (int64_t)cluster_round_up(q, (uint64_t)old);
+    if (start >= length) {
+        return 0;
+    }
+    uint64_t n = ((uint64_t)(length - start) + q->cluster_size - 1) >> q->cluster_bits;
+    int64_t at = make_area(q, n);
+    if (at == 0) {
+        return qcow2_preallocate(q, old, length - old, mode, err);
+    }
+    if (at < 0) {
+        return error_set_errno(err, (int)at, "Failed to resize refcount structures");
+    }
+    int ret = 0;
+    int64_t from = at << q->cluster_bits;
+    if (io_length(q->file->node) > from) { /* What was there once is not shown again. */
+        ret = io_truncate(q->file, from, 0, PREALLOC_OFF, err);
+    }
+    if (ret == 0) {
+        ret = io_truncate(q->file, from + (int64_t)(n << q->cluster_bits), 0, mode, err);
+    }
+    if (ret < 0) {
+        error_prefix(err, "Failed to resize underlying file: ");
+        return ret;
+    }
+    ret = add_tables(q, start, length);
+    q->free_index = (uint64_t)at;
+    return ret < 0 ? error_set_errno(err, ret, "Failed to allocate L2 tables")
+                   : qcow2_preallocate(q, start, length - start, PREALLOC_OFF, err);
+}
 
 /* A place that ends beyond the old size may hold what lay there before. */
 static int zero_tail(struct qcow2 *q, int64_t old)
@@ -228,6 +337,9 @@ static int grow(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct e
     if (ret < 0) {
         return error_set_errno(err, ret, "Failed to zero out the new area");
     }
+    if (mode == PREALLOC_FALLOC || mode == PREALLOC_FULL) {
+        return grow_file(q, old, length, mode, err);
+    }
     return mode == PREALLOC_OFF ? 0 : qcow2_preallocate(q, old, length - old, mode, err);
 }
 
@@ -252,29 +364,6 @@ static int shrink(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct
     ret = l1_shrink(q, ((uint64_t)length + (UINT64_C(1) << bits) - 1) >> bits);
     discards_pass(q);
     return ret < 0 ? error_set_errno(err, ret, "Failed to reduce the number of L2 tables") : 0;
-}
-
-/* One past the last cluster below n that is in use, or -errno. */
-static int64_t last_used(struct qcow2 *q, uint64_t n)
-{
-    uint32_t bits = refblock_bits(q);
-    n = MIN(n, (uint64_t)q->reftable_size << bits);
-    while (n > 0) {
-        uint64_t count;
-        if (!(q->reftable[(n - 1) >> bits] & REFTABLE_OFFSET)) {
-            n = (n - 1) >> bits << bits; /* No block: none of these is. */
-            continue;
-        }
-        int ret = refcount_get(q, n - 1, &count);
-        if (ret < 0) {
-            return ret;
-        }
-        if (count > 0) {
-            break;
-        }
-        n--;
-    }
-    return (int64_t)n;
 }
 
 /* Ends the file behind the last cluster in use.  Only a hint: nothing is lost when it fails. */

@@ -4,7 +4,8 @@
  *   write_prepare: in place? ------------------------------> (data) -> done
  *        |         clusters chosen and counted, struct alloc listed
  *        v
- *   alloc_copy: what lies around the data in its clusters, from where the guest sees it now
+ *   alloc_copy: what lies around the data in its clusters, from where the guest sees it now; or,
+ *        |    where that is zero, zeroes in the whole place
  *   (data)
  *        v
  *   alloc_finish: L2 entries; what they referred to before is given back; waiters go on
@@ -243,9 +244,91 @@ static int copy_part(struct qcow2 *q, const struct alloc *a, int64_t from, int64
     return ret;
 }
 
+/* How many bytes from `from` on are zero as the tables of the images from n down say: what holes
+ * a file has is not asked.  0: not known; or -errno. */
+static int64_t zero_below(struct node *n, int64_t from, int64_t bytes)
+{
+    while (n && from < io_length(n)) {
+        bool filter = n->drv->traits & DRV_FILTER;
+        struct child *below = filter ? node_filtered(n) : node_backing(n);
+        struct io_extent e;
+        bytes = MIN(bytes, io_length(n) - from);
+        if (filter ? !below : !(n->drv->traits & DRV_BACKING)) {
+            return 0;
+        }
+        int ret = filter ? 0 : io_status(n, from, bytes, &e);
+        if (ret < 0) {
+            return ret;
+        }
+        if (!filter) {
+            bytes = e.bytes;
+            if (e.flags & (STATUS_DATA | STATUS_ALLOCATED)) {
+                return e.flags & STATUS_DATA ? 0 : bytes;
+            }
+        }
+        n = below ? below->node : NULL;
+    }
+    return bytes;
+}
+
+/* Whether the guest sees zeroes there, as far as the tables say. */
+static int part_is_zero(struct qcow2 *q, int64_t from, int64_t to)
+{
+    struct mapping m;
+    while (from < to) {
+        qcow2_lock(q);
+        int ret = cluster_map(q, from, to - from, &m);
+        qcow2_unlock(q);
+        if (ret < 0) {
+            return ret;
+        }
+        const struct child *backing = q->node ? node_backing(q->node) : NULL;
+        int64_t zero = m.type == CLUSTER_DATA || m.type == CLUSTER_COMPRESSED ? 0 : m.bytes;
+        if (m.type == CLUSTER_UNALLOCATED && backing) {
+            zero = zero_below(backing->node, from, m.bytes);
+        }
+        if (zero <= 0) {
+            return (int)zero;
+        }
+        from += zero;
+    }
+    return 1;
+}
+
+/* Where all that is to be copied is zero, the file is asked for zeroes in the whole place. */
+static int zero_place(struct qcow2 *q, const struct alloc *a)
+{
+    int ret = part_is_zero(q, a->start, a->data);
+    if (ret > 0) {
+        ret = part_is_zero(q, a->data_end, a->end);
+    }
+    if (ret <= 0) {
+        return ret < 0 ? ret : -ENOTSUP;
+    }
+    qcow2_lock(q);
+    ret = overlap_check(q, 0, a->host, (uint64_t)(a->end - a->start));
+    qcow2_unlock(q);
+    if (ret < 0) {
+        return ret;
+    }
+    struct io_req r = { .op = IO_WRITE_ZEROES,
+                        .flags = IO_NO_FALLBACK,
+                        .offset = (int64_t)a->host,
+                        .bytes = a->end - a->start };
+    io_event(q->file, "cluster_alloc_space");
+    return io_child(q->file, &r);
+}
+
 int alloc_copy(struct qcow2 *q, struct alloc *a)
 {
-    int ret = copy_part(q, a, a->start, a->data);
+    if (a->start == a->data && a->data_end == a->end) {
+        return 0;
+    }
+    int ret = zero_place(q, a);
+    if (ret != -ENOTSUP && ret != -EAGAIN) {
+        return ret;
+    }
+    ret = copy_part(q, a, a->start, a->data);
     return ret < 0 ? ret : copy_part(q, a, a->data_end, a->end);
 }
 

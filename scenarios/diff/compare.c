@@ -29,6 +29,7 @@ struct compare {
     struct compare_late late[COMPARE_SIDES];
     struct compare_pair *aio; /* The last statement with requests that nobody waits for; or NULL. */
     json_t *loads; /* Tags of those in progress. */
+    bool told;     /* Some outcome has been compared. */
     enum compare_absorb absorb; /* The sides have gone different ways, as the script says. */
 };
 
@@ -197,6 +198,20 @@ static void diff_complaints(const struct compare_pair *pair, struct diff_list *l
     }
 }
 
+/* One side has failed: what a statement of the script alone says then is its own. */
+static void diff_failed(const struct compare_pair *pair, struct diff_list *list)
+{
+    const struct record_stmt *stmt[COMPARE_SIDES] = { pair->ours, pair->theirs };
+    const char *text[COMPARE_SIDES];
+    for (int w = OURS; w < COMPARE_SIDES; w++) {
+        bool says = stmt[w]->failed && !pair->ours->counted && stmt[w]->output;
+        text[w] = says ? stmt[w]->output : stmt[w]->failed ? "true" : "false";
+    }
+    if (stmt[OURS]->failed != stmt[THEIRS]->failed) {
+        diff_add(list, "failed", text[OURS], text[THEIRS]);
+    }
+}
+
 /* The nodes that a difference of state is about, in full. */
 static void print_nodes(struct compare *c, const struct compare_pair *pair,
                         const struct diff_list *list, struct strbuf *out)
@@ -210,7 +225,8 @@ static void print_nodes(struct compare *c, const struct compare_pair *pair,
     for (int w = OURS; w < COMPARE_SIDES; w++) {
         for (size_t i = 0; i < json_array_size(stmt[w]->nodes) && !node[w]; i++) {
             json_t *entry = compare_side_json(&c->side[w], json_array_get(stmt[w]->nodes, i));
-            char *at = diff_path("nodes", json_string_value(json_object_get(entry, "node-name")));
+            const char *name = json_string_value(json_object_get(entry, "node-name"));
+            char *at = diff_path("nodes", name ? name : "");
             size_t n = strlen(at);
             bool found = strncmp(path, at, n) == 0 && (path[n] == '\0' || path[n] == '.');
             node[w] = found ? json_incref(entry) : NULL;
@@ -223,22 +239,28 @@ static void print_nodes(struct compare *c, const struct compare_pair *pair,
     json_decref(node[THEIRS]);
 }
 
+/* Statements of a script alone whose outcome the reference has a word in: what its command line
+ * makes of args, and qemu-img of image. */
+static bool is_told(const struct record_stmt *s)
+{
+    return strcmp(s->command, "args") == 0 || strcmp(s->command, "image") == 0 ||
+           strcmp(s->command, "iothread") == 0;
+}
+
 static void compare_done(struct compare *c, struct compare_pair *pair)
 {
     struct diff_list list = { 0 }, state = { 0 };
     struct strbuf full = { 0 };
-    if (pair->ours->counted) {
+    if (pair->ours->counted || is_told(pair->ours)) {
         char *command = compare_command(pair->ours);
         diff_reply(c, pair, command, &list, &full);
-        if (pair->ours->failed != pair->theirs->failed) {
-            diff_add(&list, "failed", pair->ours->failed ? "true" : "false",
-                     pair->theirs->failed ? "true" : "false");
-        }
         compare_outputs(c->late, c->side, pair->ours, pair->theirs, c->theirs->target, &list,
                         &full);
         c->aio = compare_is_aio(pair->ours) ? pair : c->aio;
+        c->told = true;
         free(command);
     }
+    diff_failed(pair, &list);
     diff_complaints(pair, &list);
     if (compare_state(&c->state, c->side, pair->ours, pair->theirs, c->absorb, &state)) {
         c->absorb = ABSORB_NOTHING;
@@ -256,11 +278,27 @@ static void compare_done(struct compare *c, struct compare_pair *pair)
     diff_list_free(&state);
 }
 
+/* What differs behind a quirk is known from then on, where it can be told at once. */
+static void absorb_quirk(struct compare *c, const struct compare_pair *pair, struct strbuf *text)
+{
+    struct diff_list none = { 0 };
+    c->absorb = ABSORB_ALL;
+    if (pair->theirs->end != RECORD_DONE) {
+        return;
+    }
+    compare_names_pair(c->side, pair->ours, pair->theirs);
+    if (compare_state(&c->state, c->side, pair->ours, pair->theirs, ABSORB_ALL, &none) &&
+        !compare_is_late(pair->ours)) {
+        c->absorb = ABSORB_NOTHING;
+        diff_print(&c->state.known, 0, c->theirs->target, text);
+    }
+    diff_list_free(&none);
+}
+
 static void compare_quirk(struct compare *c, struct compare_pair *pair)
 {
     const struct record_stmt *theirs = pair->theirs;
     struct strbuf text = { 0 };
-    c->absorb = ABSORB_ALL;
     if (theirs->quirk == QUIRK_GONE) {
         strbuf_puts(&text, "the quirk is gone\n");
         if (theirs->complaint) {
@@ -273,6 +311,7 @@ static void compare_quirk(struct compare *c, struct compare_pair *pair)
     } else {
         put_outcome(c->theirs->target, theirs, &text);
     }
+    absorb_quirk(c, pair, &text);
     pair_is(pair, theirs->quirk == QUIRK_GONE ? DIFF_DIFFERS : DIFF_QUIRK, strbuf_str(&text));
     strbuf_free(&text);
 }
@@ -292,6 +331,15 @@ static bool is_wrong_alone(const struct record_stmt *ours, const struct record_s
 {
     return ours->end == RECORD_SKIPPED && ours->why && strcmp(ours->why, "real-only") == 0 &&
            theirs && is_done(theirs) && theirs->complaint;
+}
+
+/* What one side has done and the other has not makes them different, but not what follows. */
+static void absorb_alone(struct compare *c, const struct record_stmt *ours,
+                         const struct record_stmt *theirs)
+{
+    bool known = is_done(ours) ? compare_state_alone(&c->state, c->side, ours, OURS)
+                               : compare_state_alone(&c->state, c->side, theirs, THEIRS);
+    c->absorb = known ? c->absorb : ABSORB_ALL;
 }
 
 /* Which loads are in progress behind a statement. */
@@ -316,6 +364,10 @@ static void compare_one(struct compare *c, struct compare_pair *pair)
     if (is_done(ours)) {
         follow_loads(c, ours);
     }
+    if (strcmp(ours->command, "power") == 0) {
+        compare_side_forget_names(&c->side[OURS]);
+        compare_side_forget_names(&c->side[THEIRS]);
+    }
     if (theirs && theirs->quirk != QUIRK_NONE && is_done(ours)) {
         compare_quirk(c, pair);
     } else if (theirs && theirs->end == RECORD_DIED) {
@@ -327,13 +379,15 @@ static void compare_one(struct compare *c, struct compare_pair *pair)
         pair_is(pair, DIFF_DIFFERS, ours->end == RECORD_DIED ? "the model died\n"
                                                              : "the model does not answer\n");
     } else if (is_wrong_alone(ours, theirs)) {
-        c->absorb = true;
+        absorb_alone(c, ours, theirs);
         pair_is(pair, DIFF_DIFFERS, theirs->complaint);
     } else if (!is_done(ours) || !is_done(theirs)) {
         const char *why = theirs ? theirs->why : "not-run";
         why = is_done(ours) ? why : ours->why;
         pair_is(pair, DIFF_SKIPPED, why ? why : "not-run");
-        c->absorb = is_one_sided(ours, theirs) ? ABSORB_ALL : c->absorb;
+        if (is_one_sided(ours, theirs)) {
+            absorb_alone(c, ours, theirs);
+        }
     } else {
         pair->comparable = true;
         if (strcmp(ours->command, "args") == 0) {
@@ -347,7 +401,8 @@ static void compare_one(struct compare *c, struct compare_pair *pair)
 static void compare_late(struct compare *c)
 {
     struct diff_list list = { 0 };
-    if (c->aio && compare_late_end(c->late, &list)) {
+    bool strict = compare_same_history(c->ours, c->theirs);
+    if (c->aio && compare_late_end(c->late, c->side, c->ours, c->theirs, strict, &list)) {
         pair_differs(c->aio, c, &list);
     }
     diff_list_free(&list);
@@ -433,11 +488,30 @@ static const struct record_stmt *last_with_nodes(const struct record *r)
     return NULL;
 }
 
-static void add_end_row(struct compare *c, const char *command, const char *node, const char *a,
-                        const char *b)
+/* A row of the end of the case; what: what differs, "map of hd0". */
+static void add_end_row(struct compare *c, const char *command, const char *driver,
+                        const char *what, const struct diff_list *list, const char *kind_path)
+{
+    const struct record_stmt *last = last_with_nodes(c->ours);
+    struct diff_entry kind = list->at[0];
+    struct strbuf text = { 0 };
+    kind.path = (char *)kind_path;
+    char *signature = signature_of(command, &kind);
+    diff_print(list, 0, c->theirs->target, &text);
+    char *detail = bounded(text.text);
+    add_row(c, &(struct result_diff){ .line = last ? last->line : 0, .command = (char *)command,
+                                      .driver = (char *)driver, .verdict = DIFF_DIFFERS,
+                                      .detail = detail },
+            signature, what);
+    free(detail);
+    free(signature);
+    strbuf_free(&text);
+}
+
+static void compare_node_end(struct compare *c, const char *command, const char *node,
+                             const char *a, const char *b)
 {
     struct diff_list list = { 0 };
-    struct strbuf text = { 0 };
     char *ours = compare_side_output(&c->side[OURS], a);
     char *theirs = compare_side_output(&c->side[THEIRS], b);
     char *path = mem_printf("%s of %s", command, node);
@@ -448,25 +522,31 @@ static void add_end_row(struct compare *c, const char *command, const char *node
         struct record_stmt about = { .command = (char *)"io", .text = words,
                                      .nodes = last ? last->nodes : NULL };
         char *driver = mem_strdup(compare_driver(&about, NULL));
-        struct diff_entry kind = list.at[0];
-        kind.path = (char *)command;
-        char *signature = signature_of(command, &kind);
-        diff_print(&list, 0, c->theirs->target, &text);
-        char *detail = bounded(text.text);
-        add_row(c, &(struct result_diff){ .line = last ? last->line : 0, .command = (char *)command,
-                                          .driver = driver, .verdict = DIFF_DIFFERS,
-                                          .detail = detail },
-                signature, path);
-        free(detail);
-        free(signature);
+        add_end_row(c, command, driver, path, &list, command);
         free(driver);
         free(words);
     }
-    strbuf_free(&text);
     diff_list_free(&list);
     free(path);
     free(ours);
     free(theirs);
+}
+
+/* What is to be seen when everything is over: of statements without a state of their own, and of
+ * the last one, whose effects may be late. */
+static void compare_state_end(struct compare *c)
+{
+    const struct record_stmt *a = c->ours->end, *b = c->theirs->end;
+    struct diff_list list = { 0 };
+    if (!a || !b) {
+        return;
+    }
+    compare_names_pair(c->side, a, b);
+    compare_state(&c->state, c->side, a, b, c->absorb, &list);
+    if (list.len) {
+        add_end_row(c, "state", "", "the state at the end", &list, list.at[0].path);
+    }
+    diff_list_free(&list);
 }
 
 static void compare_end(struct compare *c)
@@ -475,10 +555,10 @@ static void compare_end(struct compare *c)
         const struct record_node *a = &c->ours->nodes[i];
         const struct record_node *b = find_node(c->theirs, a->name);
         if (b && a->map && b->map) {
-            add_end_row(c, "map", a->name, a->map, b->map);
+            compare_node_end(c, "map", a->name, a->map, b->map);
         }
         if (b && a->data && b->data) {
-            add_end_row(c, "data", a->name, a->data, b->data);
+            compare_node_end(c, "data", a->name, a->data, b->data);
         }
     }
 }
@@ -486,7 +566,7 @@ static void compare_end(struct compare *c)
 /* The verdict when nothing differs. */
 static void judge(struct compare *c)
 {
-    bool comparable = false, quirk = false;
+    bool comparable = c->told, quirk = false;
     const char *why = NULL;
     for (size_t i = 0; i < c->r->diff_len; i++) {
         const struct result_diff *row = &c->r->diff[i];
@@ -531,6 +611,7 @@ void compare_records(const struct record *ours, const struct record *theirs, str
         strbuf_free(&c.pairs[i].detail);
         free(c.pairs[i].signature);
     }
+    compare_state_end(&c);
     if (compare_same_history(ours, theirs)) {
         compare_end(&c);
     }

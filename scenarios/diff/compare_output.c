@@ -3,8 +3,8 @@
  *
  * A request that nobody waits for tells its outcome when it ends: in the model when virtual time
  * moves, in QEMU at once or a little later.  So lines of aio commands that only one side has are
- * kept until the other has them, in whatever statement; and at the end it is a difference when both
- * have some left.  (When only one has, the other's came after its last statement.)
+ * kept until the other has them, in whatever statement, between two, or as the program ends.  What
+ * is left then is a difference; where the two have not done the same, when both have some left.
  */
 #include "scenarios/diff/compare_private.h"
 
@@ -105,11 +105,33 @@ void compare_outputs(struct compare_late late[COMPARE_SIDES],
     free(b);
 }
 
-bool compare_late_end(struct compare_late late[COMPARE_SIDES], struct diff_list *list)
+static void split_late(struct compare_side *side, const char *text, struct compare_late *lines)
 {
-    if (late[OURS].len == 0 || late[THEIRS].len == 0) {
+    char *normal = compare_side_output(side, text ? text : "");
+    split(normal, lines);
+    free(normal);
+}
+
+bool compare_late_end(struct compare_late late[COMPARE_SIDES],
+                      struct compare_side side[COMPARE_SIDES], const struct record *ours,
+                      const struct record *theirs, bool strict, struct diff_list *list)
+{
+    const struct record *record[COMPARE_SIDES] = { ours, theirs };
+    struct compare_late end[COMPARE_SIDES] = { 0 };
+    for (int w = OURS; w < COMPARE_SIDES; w++) {
+        split_late(&side[w], record[w]->late, &late[w]);
+        split_late(&side[w], record[w]->late_end, &end[w]);
+    }
+    cancel(&late[OURS], &late[THEIRS]);
+    cancel(&late[OURS], &end[THEIRS]);
+    cancel(&late[THEIRS], &end[OURS]);
+    compare_late_fini(&end[OURS]);
+    compare_late_fini(&end[THEIRS]);
+    size_t ours_len = late[OURS].len, theirs_len = late[THEIRS].len;
+    if (strict ? !ours_len && !theirs_len : !ours_len || !theirs_len) {
         return false;
     }
-    diff_add(list, "output of aio", late[OURS].at[0], late[THEIRS].at[0]);
+    diff_add(list, "output of aio", ours_len ? late[OURS].at[0] : NULL,
+             theirs_len ? late[THEIRS].at[0] : NULL);
     return true;
 }

@@ -36,6 +36,8 @@ struct compare_side {
 };
 
 void compare_side_fini(struct compare_side *side);
+/* Automatic names of nodes that are all gone: others may get them. */
+void compare_side_forget_names(struct compare_side *side);
 
 /* new; never NULL. */
 char *compare_side_text(struct compare_side *side, const char *text);
@@ -124,8 +126,11 @@ void compare_outputs(struct compare_late late[COMPARE_SIDES],
                      struct compare_side side[COMPARE_SIDES], const struct record_stmt *ours,
                      const struct record_stmt *theirs, const char *theirs_name,
                      struct diff_list *list, struct strbuf *full);
-/* At the end: what has been told otherwise by both.  False: nothing. */
-bool compare_late_end(struct compare_late late[COMPARE_SIDES], struct diff_list *list);
+/* At the end: what both have told otherwise; strict: what one has told and the other has not, not
+ * even as it ended.  False: nothing. */
+bool compare_late_end(struct compare_late late[COMPARE_SIDES],
+                      struct compare_side side[COMPARE_SIDES], const struct record *ours,
+                      const struct record *theirs, bool strict, struct diff_list *list);
 
 /* ---- compare_schema.c ---- */
 
@@ -156,6 +161,12 @@ enum compare_absorb { ABSORB_NOTHING, ABSORB_ORDER, ABSORB_ALL };
 bool compare_state(struct compare_state *st, struct compare_side side[COMPARE_SIDES],
                    const struct record_stmt *ours, const struct record_stmt *theirs,
                    enum compare_absorb absorb, struct diff_list *list);
+/* One side alone has done a statement: how the other stands is known from before, and what differs
+ * now is taken as it is.  False: that cannot be told yet. */
+bool compare_state_alone(struct compare_state *st, struct compare_side side[COMPARE_SIDES],
+                         const struct record_stmt *done, enum compare_who who);
+/* Whether the state behind a statement may be that of a moment. */
+bool compare_is_late(const struct record_stmt *s);
 
 /* ---- compare_events.c ---- */
 

@@ -110,7 +110,8 @@ static json_t *view_fdsets(struct compare_side *side, json_t *value)
     return view;
 }
 
-/* Times and what is made of them; of histograms the number of requests stays. */
+/* Times and what is made of them: that they are there stays, and of histograms the number of
+ * requests. */
 static bool is_time(const char *key)
 {
     static const char *const ends[] = { "_time_ns", "_latency_ns", "_queue_depth" };
@@ -140,10 +141,9 @@ static json_t *without_times(const json_t *value)
     }
     view = json_object();
     json_object_foreach((json_t *)value, key, member) {
-        if (is_time(key)) {
-            continue;
-        }
-        if (strcmp(key, "bins") == 0 && json_is_array(member)) {
+        if (is_time(key) && json_is_number(member)) {
+            json_object_set_new_nocheck(view, key, json_string("*"));
+        } else if (strcmp(key, "bins") == 0 && json_is_array(member)) {
             json_int_t sum = 0;
             for (size_t i = 0; i < json_array_size(member); i++) {
                 sum += json_integer_value(json_array_get(member, i));

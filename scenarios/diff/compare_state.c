@@ -181,6 +181,7 @@ static void drop_perms(json_t *view)
     json_t *edge;
     json_object_foreach(json_object_get(view, "edges"), name, edge) {
         json_object_del(edge, "perm");
+        json_object_del(edge, "shared-perm");
     }
 }
 
@@ -278,7 +279,7 @@ static bool is_known(const struct diff_list *known, const char *path)
     return false;
 }
 
-static bool is_late(const struct record_stmt *s)
+bool compare_is_late(const struct record_stmt *s)
 {
     return strcmp(s->command, "device_del") == 0 || strstr(s->text, "\"device_del\"") ||
            compare_is_aio(s);
@@ -331,7 +332,7 @@ bool compare_state(struct compare_state *st, struct compare_side side[COMPARE_SI
             diff_state(side, i, st->busy, state[i], &now);
         }
     }
-    st->held = absorb != ABSORB_ALL && is_late(ours);
+    st->held = absorb != ABSORB_ALL && compare_is_late(ours);
     for (size_t i = 0; i < now.len && absorb != ABSORB_ALL && !st->held; i++) {
         bool order = strncmp(now.at[i].path, "order of ", 9) == 0;
         if (!(order && absorb == ABSORB_ORDER) && !is_known(&st->known, now.at[i].path)) {
@@ -344,5 +345,25 @@ bool compare_state(struct compare_state *st, struct compare_side side[COMPARE_SI
         diff_list_free(&st->known);
         st->known = now;
     }
+    return true;
+}
+
+bool compare_state_alone(struct compare_state *st, struct compare_side side[COMPARE_SIDES],
+                         const struct record_stmt *done, enum compare_who who)
+{
+    const enum compare_who idle = who == OURS ? THEIRS : OURS;
+    const struct record_stmt rest = {
+        .command = done->command, .text = done->text, .nodes = (json_t *)st->before[idle][NODES],
+        .graph = (json_t *)st->before[idle][GRAPH], .block = (json_t *)st->before[idle][BLOCK],
+    };
+    struct diff_list none = { 0 };
+    bool known = done->nodes && done->graph && done->block && rest.nodes && rest.graph &&
+                 rest.block;
+    if (!known || st->held || st->busy || compare_is_late(done)) {
+        return false;
+    }
+    compare_state(st, side, who == OURS ? done : &rest, who == OURS ? &rest : done, ABSORB_ALL,
+                  &none);
+    diff_list_free(&none);
     return true;
 }

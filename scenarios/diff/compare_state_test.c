@@ -76,8 +76,8 @@ static void graph_without_permissions(void **state)
         "{'nodes': [{'id': 1, 'name': 'r', 'type': 'block-driver'},"
         "           {'id': 2, 'name': 'n', 'type': 'block-driver'},"
         "           {'id': 3, 'name': 'vb', 'type': 'block-backend'}],"
-        " 'edges': [{'parent': 1, 'child': 2, 'name': 'file', 'shared-perm': []},"
-        "           {'parent': 3, 'child': 1, 'name': 'root', 'shared-perm': []}]}");
+        " 'edges': [{'parent': 1, 'child': 2, 'name': 'file'},"
+        "           {'parent': 3, 'child': 1, 'name': 'root'}]}");
     assert_same(t);
 }
 

@@ -93,7 +93,7 @@ void rand_names_drop(struct rand_names *names, const char *name)
     }
 }
 
-static void names_free(struct rand_names *names)
+void rand_names_free(struct rand_names *names)
 {
     for (size_t i = 0; i < names->len; i++) {
         free(names->at[i]);
@@ -304,11 +304,11 @@ static void gen_fini(struct rand_gen *g)
         free(g->devices[i].drive);
     }
     free(g->devices);
-    names_free(&g->groups);
-    names_free(&g->iothreads);
-    names_free(&g->exports);
-    names_free(&g->fdsets);
-    names_free(&g->threaded);
+    rand_names_free(&g->groups);
+    rand_names_free(&g->iothreads);
+    rand_names_free(&g->exports);
+    rand_names_free(&g->fdsets);
+    rand_names_free(&g->threaded);
 }
 
 void random_script(const struct blk_driver *const *drivers, uint64_t seed, unsigned statements,

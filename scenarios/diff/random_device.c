@@ -61,7 +61,7 @@ static bool make_device(struct rand_gen *g, struct rand_cmd *c)
         return false;
     }
     if (n && !(cd && rand_chance(g, 300))) {
-        json_object_set_new(c->args, "drive", json_string(n->name));
+        json_object_set_new(c->args, "drive", json_string(rand_chance(g, 30) ? "nope" : n->name));
     }
     if (scsi) {
         json_object_set_new(c->args, "bus", json_string("vs0.0"));

@@ -22,6 +22,54 @@ static bool is_verb(const struct rand_cmd *c, const char *verb)
     return strcmp(c->verb, verb) == 0;
 }
 
+/* ---- blockdev-reopen ---- */
+
+/* Whether an entry leads a child elsewhere than it led. */
+static bool moves_child(const struct rand_gen *g, const json_t *entry)
+{
+    const struct rand_node *n = rand_find_node(g, rand_str(entry, "node-name"));
+    const char *driver = n ? rand_str(n->options, "driver") : NULL;
+    for (const struct schema_member *m =
+             driver ? schema_blockdev_options.branch(g->drivers, driver) : NULL;
+         m && m->name; m++) {
+        const json_t *old = json_object_get(n->options, m->name);
+        const json_t *now = json_object_get(entry, m->name);
+        if (rand_is_child(m->type) && now && (!old || !json_equal(old, now))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A node may lose its last user, and go, while it is reopened itself. */
+static bool reopen_of_what_goes(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    const json_t *list = is_verb(c, "blockdev-reopen") ? json_object_get(c->args, "options") : NULL;
+    bool moves = false;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        moves = moves || moves_child(g, json_array_get(list, i));
+    }
+    return moves && json_array_size(list) > 1;
+}
+
+/* A child leads elsewhere, and there is more than one way down to something. */
+static bool reopen_of_diamond(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    const json_t *list = is_verb(c, "blockdev-reopen") ? json_object_get(c->args, "options") : NULL;
+    const json_t *entry = json_array_get(list, 0);
+    const char *name = rand_str(entry, "node-name");
+    if (!name || !moves_child(g, entry)) {
+        return false;
+    }
+    size_t distinct, met = 0;
+    json_t *both = json_pack("{s:s, s:i, s:[s, O]}", "driver", "quorum", "vote-threshold", 1,
+                             "children", name, entry);
+    CHECK(both != NULL);
+    met = rand_tree_walk(g, both, &distinct);
+    json_decref(both);
+    return met > distinct + 1; /* The node itself comes twice. */
+}
+
 static bool reopen_of_nothing(const struct rand_gen *g, const struct rand_cmd *c)
 {
     const json_t *list = json_object_get(c->args, "options");
@@ -60,6 +108,69 @@ static bool is_driver(const json_t *object, const char *driver)
 {
     const char *name = rand_str(object, "driver");
     return name && strcmp(name, driver) == 0;
+}
+
+/* Whether what a snapshot is taken of (node NULL: each action's) fits. */
+static bool any_base(const struct rand_gen *g, const struct rand_cmd *c,
+                     bool (*fits)(const struct rand_gen *g, const char *node))
+{
+    const json_t *actions = json_object_get(c->args, "actions");
+    if (is_verb(c, "blockdev-snapshot") || is_verb(c, "blockdev-snapshot-sync")) {
+        const char *node = rand_str(c->args, "node");
+        node = node ? node : rand_str(c->args, "node-name");
+        return node && fits(g, node);
+    }
+    for (size_t i = 0; is_verb(c, "transaction") && i < json_array_size(actions); i++) {
+        const json_t *data = json_object_get(json_array_get(actions, i), "data");
+        const char *node = rand_str(data, "node");
+        node = node ? node : rand_str(data, "node-name");
+        if (node && fits(g, node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether node lies below one of that driver, with nothing but what passes all on between. */
+static bool is_below(const struct rand_gen *g, const char *node, const char *driver)
+{
+    for (size_t i = 0; i < g->nodes_len; i++) {
+        const json_t *at = g->nodes[i].options;
+        if (is_driver(at, driver)) {
+            at = json_object_get(at, "file");
+            for (int depth = 0; at && depth < 16; depth++) {
+                const char *name = json_string_value(at);
+                const struct rand_node *n = rand_find_node(g, name);
+                const json_t *options = n ? n->options : json_is_object(at) ? at : NULL;
+                if (name && strcmp(name, node) == 0) {
+                    return true;
+                }
+                at = json_object_get(options, "file");
+                at = at ? at : json_object_get(options, "image");
+            }
+        }
+    }
+    return false;
+}
+
+static bool is_below_image(const struct rand_gen *g, const char *node)
+{
+    return is_below(g, node, "qcow2");
+}
+
+static bool image_in_image(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    return any_base(g, c, is_below_image);
+}
+
+static bool is_below_compress(const struct rand_gen *g, const char *node)
+{
+    return is_below(g, node, "compress");
+}
+
+static bool snapshot_below_compress(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    return any_base(g, c, is_below_compress);
 }
 
 static bool is_random_null(const json_t *object)
@@ -231,6 +342,22 @@ static bool resize_of_small_clusters(const struct rand_gen *g, const struct rand
 
 /* ---- Nodes ---- */
 
+/* Names that show all that is below get longer than texts may be. */
+static bool long_name(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    enum { ADD_MAX = 30, SNAPSHOT_MAX = 8 };
+    size_t distinct, most = 0;
+    if (is_verb(c, "blockdev-add")) {
+        return rand_tree_walk(g, c->args, &distinct) > ADD_MAX;
+    }
+    bool sync = is_verb(c, "blockdev-snapshot-sync") || is_verb(c, "transaction");
+    for (size_t i = 0; sync && i < g->nodes_len; i++) {
+        size_t met = rand_tree_walk(g, g->nodes[i].options, &distinct);
+        most = MAX(most, met);
+    }
+    return most > SNAPSHOT_MAX;
+}
+
 static bool is_direct(const json_t *object)
 {
     const char *driver = rand_str(object, "driver");
@@ -268,27 +395,55 @@ static bool image_over_blkverify(const struct rand_gen *g, const struct rand_cmd
            rand_tree_has(g, c->args, "blkverify", 0) && rand_tree_has(g, c->args, "qcow2", 0);
 }
 
+static bool has_force_share(const json_t *object)
+{
+    return json_is_true(json_object_get(object, "force-share"));
+}
+
 static bool snapshot_below_force_share(const struct rand_gen *g, const struct rand_cmd *c)
 {
     bool snapshot = strncmp(c->verb, "blockdev-snapshot", strlen("blockdev-snapshot")) == 0 ||
                     is_verb(c, "transaction");
     for (size_t i = 0; snapshot && i < g->nodes_len; i++) {
-        if (json_is_true(json_object_get(g->nodes[i].options, "force-share"))) {
+        if (any_object(g->nodes[i].options, has_force_share, 0)) {
             return true;
         }
     }
     return false;
 }
 
-static bool unknown_property(const struct rand_gen *g, const struct rand_cmd *c)
+/* ---- block_resize ---- */
+
+static bool resize_in_iothread(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    return is_verb(c, "block_resize") && g->threaded.len > 0;
+}
+
+static bool resize_off_alignment(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    enum { MAX_ALIGN = 2 << 20 };
+    json_t *ref = is_verb(c, "block_resize") ? json_object_get(c->args, "node-name") : NULL;
+    return json_is_string(ref) &&
+           json_integer_value(json_object_get(c->args, "size")) % MAX_ALIGN != 0 &&
+           (rand_tree_has(g, ref, "compress", 0) || rand_tree_has(g, ref, "blkdebug", 0) ||
+            rand_node_users(g, json_string_value(ref)) > 0);
+}
+
+static bool threshold_below_others(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    const char *node = rand_str(c->args, "node-name");
+    return is_verb(c, "block-set-write-threshold") && node && rand_node_users(g, node) > 0;
+}
+
+static bool spoiled_device(const struct rand_gen *g, const struct rand_cmd *c)
 {
     (void)g;
-    return is_verb(c, "device_add") && json_object_get(c->args, "x-nope");
+    return is_verb(c, "device_add") && c->spoiled;
 }
 
 static bool list_of_iothreads(const struct rand_gen *g, const struct rand_cmd *c)
 {
-    return is_verb(c, "query-iothreads") && g->iothreads.len > 1;
+    return is_verb(c, "query-iothreads") && g->iothreads_made > 1;
 }
 
 static bool del_of_busy_iothread(const struct rand_gen *g, const struct rand_cmd *c)
@@ -348,8 +503,23 @@ static const struct rule rules[] = {
       image_over_blkverify },
     { "snapshots below force-share", "What an edge shares because of `force-share`",
       snapshot_below_force_share },
-    { "unknown properties of devices", "Of several properties of a device that are wrong",
-      unknown_property },
+    { "mistakes beside a drive that may not be there",
+      "Of several properties of a device that are wrong", spoiled_device },
+    { "images within images", "Making an image shorter leaves the refcount table as it is",
+      image_in_image },
+    { "snapshots below compress", "Limits follow at once when a node gets another child",
+      snapshot_below_compress },
+    { "resizing in an iothread", "`block_resize` that fails on a node of an iothread",
+      resize_in_iothread },
+    { "lengths off the alignment", "What nobody uses any more is given back",
+      resize_off_alignment },
+    { "thresholds below other nodes", "Copies and data of one allocating write",
+      threshold_below_others },
+    { "reopen of a node that goes", "A node that is reopened by the command that takes its last user",
+      reopen_of_what_goes },
+    { "reopen where ways meet", "A child that is led elsewhere where several ways meet",
+      reopen_of_diamond },
+    { "names that are too long", "An error text has at most 1023 bytes", long_name },
     { "edges across iothreads", "A new edge from a node of the main loop down to one of an iothread",
       join_across_iothreads },
     { "order of iothreads", "Objects and their properties are listed in the order in which they were",

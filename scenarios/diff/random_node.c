@@ -323,6 +323,45 @@ bool rand_tree_has(const struct rand_gen *g, const json_t *ref, const char *what
     return s.found;
 }
 
+struct walk {
+    const struct rand_gen *g;
+    struct rand_names seen;
+    size_t met;
+};
+
+static json_t *walk_node(void *opaque, json_t *ref)
+{
+    struct walk *w = opaque;
+    const json_t *options = resolve(w->g, ref);
+    const char *name = json_is_string(ref) ? json_string_value(ref) : rand_str(ref, "node-name");
+    if (!options || w->met >= RAND_WALK_MAX) {
+        return NULL;
+    }
+    w->met++;
+    bool seen = false;
+    for (size_t i = 0; name && i < w->seen.len; i++) {
+        seen = seen || strcmp(w->seen.at[i], name) == 0;
+    }
+    if (!seen) {
+        rand_names_add(&w->seen, name ? name : "");
+    }
+    json_t *copy = json_deep_copy(options);
+    each_child(w->g, copy, walk_node, w);
+    json_decref(copy);
+    return NULL;
+}
+
+size_t rand_tree_walk(const struct rand_gen *g, const json_t *ref, size_t *distinct)
+{
+    struct walk w = { .g = g };
+    json_t *copy = json_deep_copy(ref);
+    walk_node(&w, copy);
+    json_decref(copy);
+    *distinct = w.seen.len;
+    rand_names_free(&w.seen);
+    return w.met;
+}
+
 /* ---- Picking ---- */
 
 static struct rand_node *pick_where(struct rand_gen *g, bool free,
@@ -381,7 +420,7 @@ struct rand_file *rand_pick_file(struct rand_gen *g, bool qcow2, bool free)
 {
     struct rand_file *best = NULL;
     uint64_t n = 0;
-    bool look = free && !rand_chance(g, g->any_permille);
+    bool look = free && !rand_chance(g, g->any_permille / 10);
     for (int pass = 0; pass < 2 && !best; pass++) {
         for (size_t i = 0; i < g->files_len; i++) {
             struct rand_file *f = &g->files[i];
@@ -636,7 +675,9 @@ static void change_option(struct rand_gen *g, const char *driver, const struct s
     bool may = m->flags & MEMBER_MUTABLE;
     unsigned willing = may ? 250 : 5;
     json_t *was = json_incref(json_object_get(options, m->name));
-    if (strcmp(m->name, "driver") == 0 || strcmp(m->name, "node-name") == 0 || (!may && *refused)) {
+    bool several = m->type->kind == SCHEMA_ARRAY || m->type->kind == SCHEMA_STRUCT;
+    if (strcmp(m->name, "driver") == 0 || strcmp(m->name, "node-name") == 0 ||
+        strcmp(m->name, "force-share") == 0 || (!may && (*refused || several))) {
         json_decref(was);
         return;
     }

@@ -60,6 +60,7 @@ static void took_object(struct rand_gen *g, const struct rand_cmd *c)
 {
     bool group = strcmp(rand_str(c->args, "qom-type"), "throttle-group") == 0;
     struct rand_names *names = group ? &g->groups : &g->iothreads;
+    g->iothreads_made += !group;
     rand_names_drop(names, rand_str(c->args, "id"));
     rand_names_add(names, rand_str(c->args, "id"));
 }

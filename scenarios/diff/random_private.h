@@ -76,6 +76,7 @@ struct rand_gen {
     struct rand_names groups, iothreads, exports, fdsets;
     struct rand_names threaded; /* Nodes that may not be in the main loop. */
     bool nbd;
+    unsigned iothreads_made;
     unsigned next_node, next_name;
 };
 
@@ -93,6 +94,7 @@ const char *rand_name(struct rand_gen *g, const struct rand_names *names);
 
 void rand_names_add(struct rand_names *names, const char *name);
 void rand_names_drop(struct rand_names *names, const char *name);
+void rand_names_free(struct rand_names *names);
 
 /* ---- Values from schemas (random_value.c) ---- */
 
@@ -122,6 +124,10 @@ int64_t rand_node_size(const struct rand_gen *g, const char *name);
 bool rand_node_is_ro(const struct rand_gen *g, const char *name);
 /* Whether a node, or one below it, is of that driver or on a file of that name. */
 bool rand_tree_has(const struct rand_gen *g, const json_t *ref, const char *what, int depth);
+/* How many nodes a walk down from it meets, each as often as there are ways to it, at most
+ * RAND_WALK_MAX; and how many of them it meets for the first time. */
+enum { RAND_WALK_MAX = 1000 };
+size_t rand_tree_walk(const struct rand_gen *g, const json_t *ref, size_t *distinct);
 const char *rand_str(const json_t *object, const char *key); /* NULL: none. */
 /* Whether a member of an option table is a child, or a list of them. */
 bool rand_is_child(const struct schema_type *type);

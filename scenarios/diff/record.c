@@ -36,6 +36,12 @@ void record_fini(struct record *r)
         free(r->nodes[i].map);
         free(r->nodes[i].data);
     }
+    if (r->end) {
+        stmt_fini(r->end);
+    }
+    free(r->end);
+    free(r->late);
+    free(r->late_end);
     free(r->at);
     free(r->nodes);
     free(r->files);

@@ -59,6 +59,12 @@ struct record {
     size_t len, cap;
     struct record_node *nodes;
     size_t nodes_len, nodes_cap;
+    /* The state at the end of the case, without a command, as behind every statement; NULL: it
+     * could not be asked for. */
+    struct record_stmt *end;
+    /* Output of io that came when its statement was over: up to the end of the case, and while the
+     * program ended.  NULL: none. */
+    char *late, *late_end;
     /* In: directory where the files of the case lie when the run has ended.  Of a simulated target,
      * where they are copied to then.  NULL: nobody wants them. */
     char *files;

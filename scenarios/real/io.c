@@ -244,7 +244,7 @@ static int run_named(struct target_real *rt, const char *name, const char *comma
 int real_qemu_io(struct target_real *rt, const char *name, const char *command,
                  struct strbuf *monitor, struct strbuf *out)
 {
-    const struct real_port *p = real_port_get(rt, name, false);
+    const struct real_port *p = real_port_get(rt, name, false, false);
     if (!p) {
         return run_named(rt, name, command, monitor, out);
     }
@@ -359,7 +359,7 @@ static void run_command(struct target_real *rt, const char *node, int argc, char
     }
     if (a) {
         a->call = call;
-        a->port = real_port_get(rt, node, rt->may_hold);
+        a->port = real_port_get(rt, node, rt->may_hold, !a->is_read);
         real_aio_add(rt, a);
     }
     int ret = real_qemu_io(rt, node, command, &monitor, &out);
@@ -376,7 +376,7 @@ static void run_command(struct target_real *rt, const char *node, int argc, char
     strbuf_free(&out);
 }
 
-/* A guest's request counts in the statistics, and of qemu-io's commands the asynchronous ones do. */
+/* A guest's request counts in the statistics; of qemu-io's commands the asynchronous ones do. */
 static bool is_guests(struct target_real *rt, const char *node, int argc, char **argv)
 {
     return argc > 0 && (argv[0][0] == 'r' || argv[0][0] == 'w') && real_is_frontend(rt, node);

@@ -3,18 +3,19 @@
  *
  * `qemu-io` of the human monitor on a node makes a backend for the one command and waits for all
  * that it has started, so the monitor would be held.  A frontend has a backend that stays.  While a
- * request may wait for long (a breakpoint, throttling), those on a node go through a scsi-cd of our
- * own, which shares everything and goes when the last of them has ended; what else is done with the
- * node meanwhile goes through it too, as making another backend would wait for them.
+ * request may wait for long (a breakpoint, throttling), those on a node go through a SCSI disk of
+ * our own, which shares everything and goes when the last of them has ended; what else is done with
+ * the node meanwhile goes through it too, as making another backend would wait for them.
  *
- * A request is known by its report: its kind, offset and length.  A failure does not say whose it is:
- * it is taken for that of the oldest of its kind, and when that one reports success later, for the
- * next one's.
+ * A request is known by its report: its kind, offset and length.  A failure does not say whose it
+ * is: it is taken for that of the oldest of its kind, and when that one reports success later, for
+ * the next one's.
  */
 #include "scenarios/real/real_private.h"
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "scenarios/real/load.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,7 +24,7 @@
 #include <string.h>
 
 static const char port_prefix[] = "blksim-io-";
-static const char load_prefix[] = "blksim-load-";
+static const char load_prefix[] = LOAD_REAL_PREFIX;
 
 /* ---- the words ---- */
 
@@ -484,17 +485,21 @@ bool real_is_frontend(struct target_real *rt, const char *name)
     return found && !is_node(rt, name);
 }
 
-/* A drive for CDs takes no more than the permission to read, and qemu-io adds what it needs. */
-static bool plug(struct target_real *rt, const char *node, const char *id)
+/* One that writes is a disk, whose geometry is given so that nobody reads the node to guess it; one
+ * that reads is a drive for CDs, which takes no more than the permission to read. */
+static bool plug(struct target_real *rt, const char *node, const char *id, bool writes)
 {
+    static const char *const geometry[] = { "cyls", "heads", "secs" };
     json_t *reply = NULL;
     if (!real_bus_get(rt)) {
         return false;
     }
-    real_exchange(rt, "device_add",
-                  json_pack("{s:s, s:s, s:s, s:s, s:b}", "driver", "scsi-cd", "id", id, "drive",
-                            node, "bus", REAL_BUS_ID ".0", "share-rw", 1),
-                  &reply);
+    json_t *args = json_pack("{s:s, s:s, s:s, s:s, s:b}", "driver", writes ? "scsi-hd" : "scsi-cd",
+                             "id", id, "drive", node, "bus", REAL_BUS_ID ".0", "share-rw", 1);
+    for (size_t g = 0; writes && g < ARRAY_LEN(geometry); g++) {
+        json_object_set_new(args, geometry[g], json_integer(1));
+    }
+    real_exchange(rt, "device_add", args, &reply);
     bool ok = json_object_get(reply, "return") != NULL;
     json_decref(reply);
     if (!ok) {
@@ -503,7 +508,8 @@ static bool plug(struct target_real *rt, const char *node, const char *id)
     return ok;
 }
 
-struct real_port *real_port_get(struct target_real *rt, const char *node, bool make)
+struct real_port *real_port_get(struct target_real *rt, const char *node, bool make,
+                                bool writes)
 {
     struct real_port *p = rt->ports;
     while (p && strcmp(p->node, node) != 0) {
@@ -513,7 +519,7 @@ struct real_port *real_port_get(struct target_real *rt, const char *node, bool m
         return p;
     }
     char *id = mem_printf("%s%" PRIu64, port_prefix, ++rt->next_port);
-    if (!plug(rt, node, id)) {
+    if (!plug(rt, node, id, writes)) {
         free(id);
         return NULL;
     }
@@ -612,6 +618,7 @@ static void hide_in_graph(json_t *graph)
     }
     json_array_foreach(found ? json_object_get(graph, "edges") : NULL, i, element) {
         json_object_del(element, "perm");
+        json_object_del(element, "shared-perm");
     }
 }
 

@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "scenarios/load_record.h"
+#include "scenarios/real/real_private.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -61,17 +62,6 @@ static char *words_behind(const char *text, const char *start)
     return at ? mem_strndup(at + strlen(start), strcspn(at + strlen(start), "\r\n")) : NULL;
 }
 
-static int errno_of(const char *text)
-{
-    enum { ERRNO_MAX = 200 };
-    for (int i = 1; i < ERRNO_MAX; i++) {
-        if (strcmp(error_strerror(i), text) == 0) {
-            return i;
-        }
-    }
-    return EIO;
-}
-
 int load_real_answer(const struct target_call *call, bool *differs, struct error *err)
 {
     struct strbuf copy = { 0 };
@@ -83,7 +73,7 @@ int load_real_answer(const struct target_call *call, bool *differs, struct error
     if (call->died) {
         ret = error_set(err, -EPIPE, "the program has died");
     } else if (why) {
-        ret = error_set(err, -errno_of(why), "%s", why);
+        ret = error_set(err, -real_errno_of(why), "%s", why);
     } else if (call->failed && !*differs) {
         ret = error_set(err, -EIO, "%s", call->err.code ? call->err.text : text);
     } else if (*text && !*differs && !strstr(text, "wrote ") && !strstr(text, "read ")) {

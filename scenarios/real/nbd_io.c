@@ -152,7 +152,6 @@ int nbd_io_run(struct nbd_io *n, const char *node, int argc, char **argv,
     CHECK(!call->done && argc >= 0);
     if (nbd_io_check(&err) < 0) {
         refuse(n, node, &err, call);
-        call->skip = "libnbd";
         return 0;
     }
     if (cmd && goes_behind(cmd, call->background)) {

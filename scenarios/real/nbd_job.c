@@ -8,17 +8,15 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "sim/clock.h"
+#include "scenarios/real/real_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { SENT = 'S', STEP_MS = 5, FRESH_MS = 30, PIECE = 1 << 16 };
@@ -28,13 +26,6 @@ struct job_end {
     uint32_t failed, skipped;
     uint64_t output_len, err_len;
 };
-
-static int64_t clock_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 /* ---- in the process of the command ---- */
 
@@ -257,9 +248,9 @@ static bool node_busy(const struct nbd_io *n, const char *node)
 
 int nbd_jobs_wait(struct nbd_io *n, const char *node, struct target_call *call)
 {
-    int64_t until_ns = clock_ns() + n->cfg.limit_ns;
+    int64_t until_ns = real_clock_ns() + n->cfg.limit_ns;
     while (node_busy(n, node)) {
-        if (clock_ns() >= until_ns) {
+        if (real_clock_ns() >= until_ns) {
             return -ETIME;
         }
         poll_all(n, node, call);
@@ -281,9 +272,9 @@ static bool any_fresh(const struct nbd_io *n)
 
 void nbd_io_settle(struct nbd_io *n)
 {
-    int64_t until_ns = clock_ns() + FRESH_MS * NS_PER_MS;
+    int64_t until_ns = real_clock_ns() + FRESH_MS * NS_PER_MS;
     poll_all(n, NULL, NULL);
-    while (any_fresh(n) && clock_ns() < until_ns) {
+    while (any_fresh(n) && real_clock_ns() < until_ns) {
         n->cfg.wait(n->cfg.opaque, NS_PER_MS);
         poll_all(n, NULL, NULL);
     }

@@ -6,13 +6,12 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "sim/clock.h"
+#include "scenarios/real/real_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifdef HAVE_LIBNBD
@@ -35,13 +34,6 @@ struct nbd_link {
     bool have_extent;
     uint32_t extent_len, extent_depth;
 };
-
-static int64_t clock_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 static void link_close(struct nbd_link *l)
 {
@@ -96,9 +88,9 @@ static int set_up(struct nbd_link *l, const char *export)
 
 static int wait_ready(struct nbd_link *l)
 {
-    int64_t until_ns = clock_ns() + l->limit_ns;
+    int64_t until_ns = real_clock_ns() + l->limit_ns;
     while (nbd_aio_is_connecting(l->h)) {
-        if (clock_ns() >= until_ns) {
+        if (real_clock_ns() >= until_ns) {
             errno = ETIME;
             return -1;
         }
@@ -157,7 +149,7 @@ static nbd_completion_callback begin(struct nbd_link *l)
 
 static int finish(struct nbd_link *l, int64_t cookie)
 {
-    int64_t until_ns = clock_ns() + l->limit_ns;
+    int64_t until_ns = real_clock_ns() + l->limit_ns;
     if (cookie < 0 && !l->done) {
         int code = nbd_get_errno();
         return code ? -code : -EIO;
@@ -167,7 +159,7 @@ static int finish(struct nbd_link *l, int64_t cookie)
         l->sent = NULL;
     }
     while (!l->done) {
-        if (clock_ns() >= until_ns) {
+        if (real_clock_ns() >= until_ns) {
             return -ETIME;
         }
         if (nbd_poll(l->h, POLL_MS) < 0 && !l->done) {

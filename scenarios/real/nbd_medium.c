@@ -7,11 +7,10 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "sim/clock.h"
+#include "scenarios/real/real_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { RANGE_MAX = 1 << 30, DATA_MAX = 256 << 20 };
 #define STATUS_MAX (INT64_C(4096) * RANGE_MAX)
@@ -268,10 +267,8 @@ static void nbd_aio_flush(struct io_medium *base, struct target_call *call)
 
 static int64_t nbd_now_ns(struct io_medium *base)
 {
-    struct timespec t;
     CHECK(base != NULL);
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+    return real_clock_ns();
 }
 
 static void nbd_sleep(struct io_medium *base, int64_t ns)
@@ -280,8 +277,7 @@ static void nbd_sleep(struct io_medium *base, int64_t ns)
     int64_t until_ns = nbd_now_ns(base) + ns, left_ns;
     while ((left_ns = until_ns - nbd_now_ns(base)) > 0) {
         if (m->lent) {
-            struct timespec t = { left_ns / NS_PER_S, left_ns % NS_PER_S };
-            nanosleep(&t, NULL);
+            real_pause(left_ns);
         } else {
             m->io->cfg.wait(m->io->cfg.opaque, left_ns);
         }

@@ -162,9 +162,16 @@ static void end_all(struct target_real *rt)
     rt->bus_up = false;
 }
 
-/* line behind "OPTION VALUE: ", if that stands in front. */
+/* line behind "OPTION: " or "OPTION VALUE: ", if that stands in front. */
 static const char *strip_option(const struct target_real *rt, const char *line)
 {
+    for (int i = 0; i < rt->args_len; i++) {
+        size_t n = strlen(rt->args[i]);
+        if (rt->args[i][0] == '-' && strncmp(line, rt->args[i], n) == 0 &&
+            strncmp(line + n, ": ", 2) == 0) {
+            return line + n + 2;
+        }
+    }
     for (int i = 0; i + 1 < rt->args_len; i++) {
         size_t n = strlen(rt->args[i]), m = strlen(rt->args[i + 1]);
         if (strncmp(line, rt->args[i], n) == 0 && line[n] == ' ' &&
@@ -189,18 +196,20 @@ static const char *strip_name(const struct target_real *rt, const char *line)
     return line;
 }
 
-/* The last words: the line about a failed assertion, else the last line. */
+/* The last words: the line about a failed assertion, else the last one that begins with the
+ * program's name (what follows it explains), else the last one. */
 static char *last_words(const struct target_real *rt)
 {
+    enum { ANY = 1, NAMED, ASSERTION };
     char *copy = mem_strdup(strbuf_str(&rt->err_tail));
     const char *best = "";
-    bool found = false;
+    int rank = 0;
     char *save = NULL;
     for (char *l = strtok_r(copy, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-        bool assertion = strstr(l, "Assertion") != NULL;
-        if (!found || assertion) {
+        int is = strstr(l, "Assertion") ? ASSERTION : strip_name(rt, l) != l ? NAMED : ANY;
+        if (is >= rank) {
             best = l;
-            found = found || assertion;
+            rank = is;
         }
     }
     char *text = mem_strdup(strip_name(rt, best));
@@ -215,7 +224,7 @@ void real_died(struct target_real *rt)
     pid_t pid = rt->pid;
     bool exited = real_wait_exit(pid, EXIT_LIMIT_NS, &status);
     if (!exited) {
-        kill(pid, SIGKILL);
+        real_kill(pid);
         real_wait_exit(pid, EXIT_LIMIT_NS, &status);
     }
     real_sync_output(rt);
@@ -236,7 +245,7 @@ void real_stop(struct target_real *rt)
     int status;
     if (rt->pid > 0) {
         pid_t pid = rt->pid;
-        kill(pid, SIGKILL);
+        real_kill(pid);
         real_wait_exit(pid, START_LIMIT_NS, &status);
         real_forget_faketime(pid);
         rt->pid = 0;
@@ -298,12 +307,15 @@ static void cut_lines(struct target_real *rt, struct strbuf *b,
     }
 }
 
-/* Reads once.  False: nothing there, or the end. */
-static bool read_lines(struct target_real *rt, int fd, struct strbuf *b,
+/* Reads once.  False: nothing there, or the end, at which it is closed. */
+static bool read_lines(struct target_real *rt, int *fd, struct strbuf *b,
                        void (*fn)(struct target_real *rt, char *line))
 {
     char *piece = mem_alloc(PIECE);
-    ssize_t n = fd < 0 ? 0 : read(fd, piece, PIECE);
+    ssize_t n = *fd < 0 ? -1 : read(*fd, piece, PIECE);
+    if (n == 0) {
+        close_fd(fd); /* Else poll would find it ready for ever. */
+    }
     for (ssize_t i = 0; i < n; i++) {
         piece[i] = piece[i] ? piece[i] : '?';
     }
@@ -343,10 +355,10 @@ bool real_poll(struct target_real *rt, int64_t wait_ns)
         return true;
     }
     if (p[2].revents) {
-        read_lines(rt, rt->err, &rt->err_in, err_line);
+        read_lines(rt, &rt->err, &rt->err_in, err_line);
     }
     if (p[1].revents) {
-        read_lines(rt, rt->tty, &rt->tty_in, out_line);
+        read_lines(rt, &rt->tty, &rt->tty_in, out_line);
     }
     if (p[0].revents && !read_socket(rt)) {
         real_died(rt);
@@ -362,15 +374,16 @@ void real_sync_output(struct target_real *rt)
     char mark[32];
     int n = snprintf(mark, sizeof(mark), "%c%llu\n", MARK, (unsigned long long)++rt->marks);
     int64_t until_ns = real_clock_ns() + SYNC_LIMIT_NS;
-    bool sent = false;
+    ssize_t sent = 0;
     while (rt->tty >= 0 && rt->mark_seen != rt->marks && real_clock_ns() < until_ns) {
-        sent = sent || write(rt->tty_end, mark, (size_t)n) == n;
+        ssize_t put = sent < n ? write(rt->tty_end, mark + sent, (size_t)(n - sent)) : 0;
+        sent += MAX(put, 0);
         struct pollfd p = { .fd = rt->tty, .events = POLLIN };
         poll(&p, 1, 10);
-        read_lines(rt, rt->tty, &rt->tty_in, out_line);
+        read_lines(rt, &rt->tty, &rt->tty_in, out_line);
     }
-    while (read_lines(rt, rt->err, &rt->err_in, err_line)) {
-        /* More of it. */
+    while (read_lines(rt, &rt->err, &rt->err_in, err_line) && real_clock_ns() < until_ns) {
+        /* More of it; a program that never stops writing is left at that. */
     }
 }
 
@@ -493,7 +506,7 @@ int real_start(struct target_real *rt, struct error *err)
     if (ret < 0 && rt->death) {
         return refused(rt, err);
     }
-    if (ret < 0 && err && err->code == 0) {
+    if (ret < 0 && rt->pid > 0) {
         real_stop(rt);
         return error_set(err, ret, "%s does not answer", rt->program);
     }

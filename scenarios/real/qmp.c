@@ -61,7 +61,7 @@ static void send_all(struct target_real *rt, const char *bytes, size_t n)
             struct pollfd p = { .fd = rt->sock, .events = POLLOUT };
             poll(&p, 1, 5);
             real_poll(rt, 0);
-            rt->stuck = real_clock_ns() >= until_ns;
+            rt->stuck |= real_clock_ns() >= until_ns;
         }
     }
 }

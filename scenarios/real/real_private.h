@@ -91,8 +91,9 @@ struct target_real {
     void (*late)(void *opaque, const char *node, const char *text);
     void *opaque;
     struct real_guest *guests; /* At work, in order. */
-    char **args; /* All of target_real_args; NULL at the end. */
-    int args_len;
+    char **args; /* Those of the machine, then those of target_real_args; NULL at the end. */
+    int args_len, machine_len;
+    struct strbuf told; /* Lines of stderr that they have been the cause of. */
 
     /* The program. */
     pid_t pid;           /* 0: it does not run. */
@@ -171,7 +172,10 @@ char *real_find_program(const char *prefix, const char *name, struct error *err)
 pid_t real_spawn_program(const struct real_spawn *s);
 /* Files that libfaketime has left for a process. */
 void real_forget_faketime(pid_t pid);
-/* Waits for the end of a process, at most so long; false: it goes on. */
+/* Ends it, and what it has started in its process group. */
+void real_kill(pid_t pid);
+/* Waits for the end of a process, at most so long, and ends what it has left behind in its group;
+ * false: it goes on. */
 bool real_wait_exit(pid_t pid, int64_t limit_ns, int *status);
 /* "SIGABRT", "exit status 1". */
 char *real_status_text(int status);
@@ -271,7 +275,8 @@ bool real_aio_has(const struct target_real *rt, const struct real_aio *a);
 /* Whether `io` means a frontend by that name. */
 bool real_is_frontend(struct target_real *rt, const char *name);
 /* The frontend of a node; NULL: it has none and, unless make, gets none. */
-struct real_port *real_port_get(struct target_real *rt, const char *node, bool make);
+struct real_port *real_port_get(struct target_real *rt, const char *node, bool make,
+                                bool writes);
 /* Takes those away that nobody uses. */
 void real_ports_trim(struct target_real *rt);
 void real_ports_free(struct target_real *rt);

@@ -198,20 +198,34 @@ void real_forget_faketime(pid_t pid)
 
 /* ---- starting ---- */
 
+/* As every program expects them: what is ignored or blocked would stay so in it. */
+static void reset_signals(void)
+{
+    sigset_t none;
+    for (int i = 1; i < NSIG; i++) {
+        signal(i, SIG_DFL); /* Those that cannot be set are as they should be. */
+    }
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Its last words go to its stderr. */
+_Noreturn static void give_up(const char *what, const char *path)
+{
+    dprintf(STDERR_FILENO, "cannot %s %s: %s\n", what, path, error_strerror(errno));
+    _exit(EXEC_FAILED);
+}
+
 _Noreturn static void child(const struct real_spawn *s, char **env, pid_t parent)
 {
     int high[FD_MAX];
     const struct rlimit no_core = { 0, 0 };
-    sigset_t none;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) {
         _exit(EXEC_FAILED);
     }
     setsid();
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
-    signal(SIGINT, SIG_DFL);
+    reset_signals();
     setrlimit(RLIMIT_CORE, &no_core);
     for (int i = 0; i < s->fds; i++) {
         int fd = s->fd[i] >= 0 ? s->fd[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -222,10 +236,10 @@ _Noreturn static void child(const struct real_spawn *s, char **env, pid_t parent
     }
     close_range((unsigned)s->fds, ~0u, 0);
     if (s->dir && chdir(s->dir) < 0) {
-        _exit(EXEC_FAILED);
+        give_up("enter", s->dir);
     }
     execve(s->path, s->argv, env);
-    _exit(EXEC_FAILED);
+    give_up("execute", s->path);
 }
 
 pid_t real_spawn_program(const struct real_spawn *s)
@@ -243,17 +257,29 @@ pid_t real_spawn_program(const struct real_spawn *s)
     return pid;
 }
 
+void real_kill(pid_t pid)
+{
+    CHECK(pid > 1);
+    kill(-pid, SIGKILL);
+    kill(pid, SIGKILL); /* It may not have made its group yet. */
+}
+
 bool real_wait_exit(pid_t pid, int64_t limit_ns, int *status)
 {
     int64_t until_ns = real_clock_ns() + limit_ns;
-    pid_t got;
-    while ((got = waitpid(pid, status, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
+    siginfo_t info = { .si_pid = 0 };
+    int ret;
+    while ((ret = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT)) < 0
+               ? errno == EINTR : !info.si_pid) {
         if (real_clock_ns() >= until_ns) {
             return false;
         }
         poll(NULL, 0, POLL_MS);
     }
-    if (got < 0) {
+    if (ret == 0) {
+        kill(-pid, SIGKILL); /* It is not waited for yet: the number is still its own. */
+    }
+    if (ret < 0 || waitpid(pid, status, 0) != pid) {
         *status = 0; /* Somebody else has waited for it. */
     }
     return true;
@@ -326,7 +352,7 @@ int real_run_program(const char *path, char *const *argv, const char *dir, int64
     if (pid < 0) {
         ret = error_set_errno(err, (int)pid, "cannot start %s", path);
     } else if (!ended) {
-        kill(pid, SIGKILL);
+        real_kill(pid);
         real_wait_exit(pid, limit_ns, &status);
         ret = error_set(err, -ETIME, "%s has not ended in time", path);
     } else if (WIFSIGNALED(status)) {

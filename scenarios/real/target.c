@@ -41,15 +41,24 @@ int64_t real_limit_ns(const struct target_real *rt)
 
 /* ---- commands ---- */
 
-bool real_ready(struct target_real *rt, struct target_call *call)
+/* Starts it if need be.  What could not be started is dead: it is not tried for ever. */
+static bool is_started(struct target_real *rt)
 {
     struct error err = ERROR_INIT;
-    CHECK(!call->done);
     if (real_start(rt, &err) == 0) {
         return true;
     }
     if (!rt->death) {
         rt->death = mem_printf("it cannot be started\n%s", err.text);
+    }
+    return false;
+}
+
+bool real_ready(struct target_real *rt, struct target_call *call)
+{
+    CHECK(!call->done);
+    if (is_started(rt)) {
+        return true;
     }
     call->failed = call->died = call->done = true;
     return false;
@@ -226,7 +235,8 @@ void real_target_destroy(struct target *t)
         nbd_io_destroy(rt->nbd);
     }
     CHECK(!rt->reqs && !rt->aio && !rt->sleeps && !rt->ports);
-    struct strbuf *buffers[] = { &rt->in, &rt->tty_in, &rt->err_in, &rt->err_tail, &rt->warnings };
+    struct strbuf *buffers[] = { &rt->in, &rt->tty_in, &rt->err_in, &rt->err_tail, &rt->warnings,
+                                &rt->told };
     for (size_t i = 0; i < ARRAY_LEN(buffers); i++) {
         strbuf_free(buffers[i]);
     }
@@ -281,16 +291,42 @@ struct target *target_real_create(const struct target_real_config *cfg, struct e
 
 /* ---- the command line ---- */
 
-static char **append_args(const struct target_real *rt, int argc, char **argv)
+/* All words with these among them, behind the first `at`. */
+static char **insert_args(const struct target_real *rt, int at, int argc, char **argv)
 {
     char **args = NEW_ARRAY(char *, (size_t)rt->args_len + (size_t)argc + 1);
     for (int i = 0; i < rt->args_len; i++) {
-        args[i] = mem_strdup(rt->args[i]);
+        args[i < at ? i : i + argc] = mem_strdup(rt->args[i]);
     }
     for (int i = 0; i < argc; i++) {
-        args[rt->args_len + i] = mem_strdup(argv[i]);
+        args[at + i] = mem_strdup(argv[i]);
     }
     return args;
+}
+
+/* Each start is warned of everything again: takes away what has been told. */
+static void drop_told(struct target_real *rt)
+{
+    struct strbuf kept = { 0 };
+    char *told = mem_strdup(strbuf_str(&rt->told)), *text = mem_strdup(strbuf_str(&rt->warnings));
+    char *save = NULL;
+    for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+        size_t n = strlen(l);
+        char *found = told;
+        while (found && (strncmp(found, l, n) != 0 || found[n] != '\n')) {
+            found = strchr(found, '\n');
+            found = found ? found + 1 : NULL;
+        }
+        if (found) {
+            memmove(found, found + n + 1, strlen(found + n + 1) + 1);
+        } else {
+            strbuf_printf(&kept, "%s\n", l);
+        }
+    }
+    strbuf_free(&rt->warnings);
+    rt->warnings = kept;
+    free(told);
+    free(text);
 }
 
 int target_real_check_args(struct target *t, int argc, char **argv, struct error *err)
@@ -298,24 +334,27 @@ int target_real_check_args(struct target *t, int argc, char **argv, struct error
     return real_of(t)->kind == REAL_QSD ? real_qsd_words(argc, argv, err) : 0;
 }
 
-int target_real_args(struct target *t, int argc, char **argv, struct error *err)
+static int add_args(struct target_real *rt, bool machine, int argc, char **argv, struct error *err)
 {
     enum { ARGS_MAX = 4096 };
-    struct target_real *rt = real_of(t);
     struct error own = ERROR_INIT;
     CHECK(argc >= 0);
     if (argc > ARGS_MAX - rt->args_len) {
         return error_set(err, -E2BIG, "too many words for a command line");
     }
-    if (target_real_check_args(t, argc, argv, err) < 0) {
+    if (target_real_check_args(&rt->base, argc, argv, err) < 0) {
         return -ENOTSUP;
     }
     char **old = rt->args;
     int old_len = rt->args_len;
-    rt->args = append_args(rt, argc, argv);
+    rt->args = insert_args(rt, machine ? rt->machine_len : rt->args_len, argc, argv);
     rt->args_len += argc;
     real_stop(rt);
     int ret = real_start(rt, &own);
+    if (ret == 0) {
+        real_sync_output(rt);
+    }
+    drop_told(rt);
     if (ret < 0) {
         real_stop(rt);
         free_args(rt->args);
@@ -323,11 +362,35 @@ int target_real_args(struct target *t, int argc, char **argv, struct error *err)
         rt->args_len = old_len;
         return error_set(err, ret, "%s", own.text);
     }
+    strbuf_puts(&rt->told, strbuf_str(&rt->warnings));
+    rt->machine_len += machine ? argc : 0;
     free_args(old);
     for (int i = 0; i < argc; i++) {
         note_holding(rt, argv[i], strlen(argv[i]));
     }
     return 0;
+}
+
+int target_real_args(struct target *t, int argc, char **argv, struct error *err)
+{
+    return add_args(real_of(t), false, argc, argv, err);
+}
+
+int target_real_machine_args(struct target *t, int argc, char **argv, struct error *err)
+{
+    return add_args(real_of(t), true, argc, argv, err);
+}
+
+void target_real_power_cut(struct target *t)
+{
+    struct target_real *rt = real_of(t);
+    target_real_kill(t);
+    for (int i = rt->machine_len; i < rt->args_len; i++) {
+        free(rt->args[i]);
+        rt->args[i] = NULL;
+    }
+    rt->args_len = rt->machine_len;
+    strbuf_free(&rt->told);
 }
 
 /* ---- the rest ---- */
@@ -383,7 +446,7 @@ char *target_real_take_warnings(struct target *t)
 bool target_real_has_command(struct target *t, const char *name)
 {
     struct target_real *rt = real_of(t);
-    if (!rt->commands && real_start(rt, NULL) == 0) {
+    if (!rt->commands && is_started(rt)) {
         json_t *reply = NULL;
         real_exchange(rt, "query-commands", NULL, &reply);
         rt->commands = json_incref(json_object_get(reply, "return"));
@@ -397,5 +460,5 @@ bool target_real_has_command(struct target *t, const char *name)
             return true;
         }
     }
-    return false;
+    return json_array_size(rt->commands) == 0;
 }

@@ -57,6 +57,11 @@ char *real_find_program(const char *prefix, const char *name, struct error *err)
  * far and this.  Errors: what the program said when it refused, without its own name and the
  * option in front ("qemu-system-x86_64: -drive x: TEXT" -> TEXT); the words then do not count. */
 int target_real_args(struct target *t, int argc, char **argv, struct error *err);
+/* The same of words that belong to the machine: they stay when its power goes. */
+int target_real_machine_args(struct target *t, int argc, char **argv, struct error *err);
+
+/* As its power is cut.  It starts again with the words of the machine alone. */
+void target_real_power_cut(struct target *t);
 
 /* Whether its command line can have these words at all.  Errors: -ENOTSUP naming the first that it
  * has not. */
@@ -107,7 +112,8 @@ const char *target_real_death(const struct target *t);
  * NULL when nothing. */
 char *target_real_take_warnings(struct target *t);
 
-/* Whether its monitor knows the command. */
+/* Whether its monitor knows the command.  One that does not tell its commands, as it is dead, may
+ * know all of them: asking for one shows what is the matter. */
 bool target_real_has_command(struct target *t, const char *name);
 
 #endif

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -34,16 +35,22 @@ static void on_late(void *opaque, const char *node, const char *text)
     strbuf_printf(&f->late, "%s: %s", node, text);
 }
 
-static void start(struct fixture *f, int64_t reply_ns)
+static void start_in(struct fixture *f, const char *prefix, int64_t reply_ns)
 {
-    struct target_real_config cfg = { .kind = REAL_QEMU, .dir = f->dir, .script_dir = f->dir,
-                                      .reply_ns = reply_ns, .late = on_late, .opaque = f };
+    struct target_real_config cfg = { .kind = REAL_QEMU, .prefix = prefix, .dir = f->dir,
+                                      .script_dir = f->dir, .reply_ns = reply_ns,
+                                      .late = on_late, .opaque = f };
     struct error err = ERROR_INIT;
     f->t = target_real_create(&cfg, &err);
     if (!f->t) {
         print_message("skipped: %s\n", err.text);
         skip();
     }
+}
+
+static void start(struct fixture *f, int64_t reply_ns)
+{
+    start_in(f, NULL, reply_ns);
 }
 
 static int set_up(void **state)
@@ -547,6 +554,80 @@ static void power_goes_and_comes_back(void **state)
     assert_int_equal(f->t->ops->run(f->t, &never, f->t->ops->now_ns(f->t) + NS_PER_S), -EDEADLK);
 }
 
+/* In the place of the program, in a folder of its own. */
+static void write_program(const struct fixture *f, const char *text)
+{
+    char *path = mem_printf("%s/qemu-system-x86_64", f->dir);
+    FILE *s = fopen(path, "we");
+    assert_non_null(s);
+    fputs(text, s);
+    assert_int_equal(fchmod(fileno(s), 0755), 0);
+    assert_int_equal(fclose(s), 0);
+    free(path);
+}
+
+static void a_script_in_its_place(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = ERROR_INIT;
+    pid_t pid = 0;
+    write_program(f, "no program\n");
+    assert_null(real_version(REAL_QEMU, f->dir, &err));
+    assert_non_null(strstr(err.text, "cannot execute"));
+    assert_non_null(strstr(err.text, "/qemu-system-x86_64: Exec format error"));
+
+    /* What it starts goes with it, when it ends and when it is ended. */
+    write_program(f, "#!/bin/sh\nsleep 600 &\necho $! >pid\nexit 3\n");
+    start_in(f, f->dir, 0);
+    char *text = ask(f, "{\"execute\":\"query-name\"}");
+    assert_string_equal(text, "died");
+    free(text);
+    assert_string_equal(target_real_death(f->t), "exit status 3");
+    char *path = mem_printf("%s/pid", f->dir);
+    FILE *s = fopen(path, "r");
+    assert_true(s && fscanf(s, "%d", &pid) == 1 && pid > 1);
+    fclose(s);
+    free(path);
+    path = mem_printf("/proc/%d/exe", (int)pid);
+    for (int i = 0; i < 1000 && access(path, F_OK) == 0; i++) {
+        usleep(5000); /* Until init has waited for it. */
+    }
+    assert_int_not_equal(access(path, F_OK), 0);
+    free(path);
+    assert_true(target_real_has_command(f->t, "query-name")); /* As far as anybody knows. */
+}
+
+/* A program that has closed its stderr, or never stops writing to it, is in nobody's way. */
+static void a_stderr_that_is_of_no_use(void **state)
+{
+    static const char *const programs[] = {
+        "#!/bin/sh\nexec %s \"$@\" 2>&-\n", "#!/bin/sh\nyes words >&2 &\nexec %s \"$@\"\n",
+    };
+    struct fixture *f = *state;
+    bool never = false;
+    char *real = real_find_program(NULL, "qemu-system-x86_64", NULL);
+    if (!real) {
+        skip();
+    }
+    for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        char *text = mem_printf(programs[i], real);
+#pragma GCC diagnostic pop
+        write_program(f, text);
+        free(text);
+        start_in(f, f->dir, 0);
+        expect(f, NULL_NODE("n0"), ok);
+        clock_t began = clock();
+        f->t->ops->run(f->t, &never, f->t->ops->now_ns(f->t) + 300 * NS_PER_MS);
+        assert_true(i > 0 || clock() - began < CLOCKS_PER_SEC / 10);
+        io(f, "n0", "length", "1 MiB");
+        f->t->ops->destroy(f->t);
+        f->t = NULL;
+    }
+    free(real);
+}
+
 static void command_lines(void **state)
 {
     char *bad[] = { (char[]){ "-drive" }, (char[]){ "if=none,file=test:a.img" } };
@@ -640,6 +721,8 @@ int main(void)
         TEST(a_program_that_hangs),
         TEST(a_program_that_is_killed),
         TEST(a_process_that_is_killed),
+        TEST(a_script_in_its_place),
+        TEST(a_stderr_that_is_of_no_use),
         TEST(power_goes_and_comes_back),
         TEST(command_lines),
         TEST(tools_and_versions),

@@ -11,6 +11,8 @@
 
 #define TOOL_LIMIT_NS (60 * NS_PER_S)
 
+enum { SAID_MAX = 200 };
+
 int target_real_tool(struct target *t, const char *tool, char *const *argv, struct strbuf *out,
                      struct error *err)
 {
@@ -57,7 +59,9 @@ char *real_version(enum real_kind kind, const char *prefix, struct error *err)
     int ret = real_run_program(path, argv, "/", TOOL_LIMIT_NS, &out, err);
     char *version = ret == 0 ? version_in(strbuf_str(&out)) : NULL;
     if (ret >= 0 && !version) {
-        error_set(err, -EINVAL, "%s does not tell its version", path);
+        const char *said = strbuf_str(&out);
+        error_set(err, -EINVAL, "%s does not tell its version%s%.*s", path, *said ? ": " : "",
+                  (int)MIN(strcspn(said, "\n"), (size_t)SAID_MAX), said);
     }
     strbuf_free(&out);
     free(path);
