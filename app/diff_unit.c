@@ -265,8 +265,7 @@ void diff_unit(void *opaque, const struct unit *u, const struct run_config *cfg,
         return;
     }
     bool good = side_init(&sides[0], cfg, "sim", r);
-    good = side_init(&sides[1], cfg, d->reference->target == RUN_ON_QSD ? "qsd" : "qemu", r) &&
-           good;
+    good = side_init(&sides[1], cfg, reference_target_name(d->reference), r) && good;
     sides[0].run.target = RUN_ON_SIM;
     if (good) {
         run_unit(u, &sides[0].run, r);

@@ -46,7 +46,7 @@ static bool run_one(const struct lesson *l, const struct unit *u, struct record 
                               .work_dir = l->work_dir, .record = record,
                               .progress = note_nothing };
     reference_configure(l->ref, &run);
-    record_init(record, l->ref->target == RUN_ON_QSD ? "qsd" : "qemu");
+    record_init(record, reference_target_name(l->ref));
     result_init(&r);
     run_unit(u, &run, &r);
     host_empty_folder(l->work_dir);

@@ -57,6 +57,11 @@ int reference_read(struct reference *ref, const struct options *o, const char *d
     return code;
 }
 
+const char *reference_target_name(const struct reference *ref)
+{
+    return target_names[ref->target];
+}
+
 /* Finds a program.  Where it was looked for by PATH, to be without it is no error. */
 static int find_program(struct reference *ref, const char *program, char **path)
 {

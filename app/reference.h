@@ -33,6 +33,9 @@ int reference_read(struct reference *ref, const struct options *o, const char *d
 int reference_open(struct reference *ref);
 void reference_close(struct reference *ref);
 
+/* "sim", "qemu", "qsd": as --target has it. */
+const char *reference_target_name(const struct reference *ref);
+
 /* Makes r the skipped result of a unit when the programs are missing. */
 bool reference_skips(const struct reference *ref, const struct unit *u, struct result *r);
 

@@ -195,7 +195,7 @@ static void put_repeat(const struct session *s, const struct unit *u, const stru
     }
     strbuf_printf(out, "blksim %s ", s->diff ? "diff" : "run");
     if (!s->diff || ref->target != RUN_ON_QEMU) {
-        strbuf_printf(out, "--target %s ", ref->target == RUN_ON_QEMU ? "qemu" : "qsd");
+        strbuf_printf(out, "--target %s ", reference_target_name(ref));
     }
     if (ref->prefix) {
         strbuf_puts(out, "--qemu-prefix ");

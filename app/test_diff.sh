@@ -58,6 +58,10 @@ expect 2 "learning without a script" diff --learn
 err_has "--learn rewrites scripts: name them" "it is told"
 expect 2 "learning and storing" diff --learn --db r.db same.scn
 err_has "--learn and --db exclude each other" "it is told"
+expect 2 "learning and more words" diff --learn --verbose same.scn
+err_has "--learn and --verbose exclude each other" "it is told"
+expect 2 "a summary of a database and a report of a run" diff --summary --db r.db --tap r.tap
+err_has "--tap is about running" "it is told"
 expect 2 "random scripts and others" diff --random 1 same.scn
 expect 2 "seed 0" diff --random 0
 expect 2 "statements of nothing" diff --statements 5 same.scn
@@ -195,6 +199,9 @@ out_has "dies.scn:4:1: FAIL oracle=qemu" "is a difference of the statement it di
 out_has "SIGABRT" "which names the signal"
 out_has "repeat: $BLKSIM diff --qemu-prefix own dies.scn:dies/later" "and the prefix in the repeat"
 last_is ", 1 abort: qemu" "and is counted"
+expect 1 "where nothing can be kept" diff --keep /proc/none --qemu-prefix own dies.scn
+out_has "dies.scn:4:1: FAIL oracle=qemu" "the difference is told"
+err_has "Cannot keep the files in '/proc/none/dies_" "and that"
 expect 1 "on it alone" run --target qemu --qemu-prefix own dies.scn
 out_has "CRASH" "it is a crash"
 
@@ -202,6 +209,8 @@ out_has "CRASH" "it is a crash"
 chmod 640 wrong.scn
 expect 0 "learn" diff --learn wrong.scn
 out_has "wrong.scn: 2 statements changed" "it counts"
+[ "$(grep -c "statements changed" "$out")" -eq 1 ]
+result $? "and runs everything once"
 grep -q "Duplicate nodes with node-name='f0'" wrong.scn && grep -q '^# A comment stays' wrong.scn &&
     ! grep -q "something else" wrong.scn
 result $? "what the reference says is expected now"

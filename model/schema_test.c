@@ -267,7 +267,7 @@ static void test_depth(void **state)
 /* ---- Words ---- */
 
 /* words: "key=value key=value".  wanted: sorted JSON with ' for ", or "!" and an error. */
-static void words(const char *text, const char *wanted)
+static void typed_words(const char *text, bool keyval, const char *wanted)
 {
     struct error err = ERROR_INIT;
     json_t *object = json_object(), *typed = NULL;
@@ -282,7 +282,8 @@ static void words(const char *text, const char *wanted)
         ret = schema_put_word(object, word, value, &err);
     }
     if (ret == 0) {
-        typed = schema_type_words(drivers, &schema_blockdev_options, object, &err);
+        typed = (keyval ? schema_type_keyval : schema_type_words)(
+            drivers, &schema_blockdev_options, object, &err);
     }
     got = typed ? json_dumps(typed, JSON_SORT_KEYS | JSON_COMPACT) : mem_printf("!%s", err.text);
     for (char *p = typed ? got : NULL; p && (p = strchr(p, '"')); p++) {
@@ -294,6 +295,25 @@ static void words(const char *text, const char *wanted)
     free(copy);
     json_decref(typed);
     json_decref(object);
+}
+
+static void words(const char *text, const char *wanted)
+{
+    typed_words(text, false, wanted);
+}
+
+/* What stands behind -blockdev has no suffixes of integers, and null is a name. */
+static void test_keyval(void **state)
+{
+    (void)state;
+    typed_words("driver=leaf count=0x10", true, "{'count':16,'driver':'leaf'}");
+    typed_words("driver=leaf size=64k", true, "{'driver':'leaf','size':65536}");
+    typed_words("driver=leaf count=1k", true, "!Parameter 'count' expects integer");
+    typed_words("driver=wrap file.driver=leaf file.count=1M", true,
+                "!Parameter 'file.count' expects integer");
+    typed_words("driver=wrap file=n0 backing=null", true,
+                "{'backing':'null','driver':'wrap','file':'n0'}");
+    typed_words("driver=leaf nothing=null", true, "{'driver':'leaf','nothing':'null'}");
 }
 
 static void test_words(void **state)
@@ -434,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_order),        cmocka_unit_test(test_integers),
         cmocka_unit_test(test_arrays),       cmocka_unit_test(test_references),
         cmocka_unit_test(test_path),         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_keyval),
         cmocka_unit_test(test_words),        cmocka_unit_test(test_word_arrays),
         cmocka_unit_test(test_words_left),   cmocka_unit_test(test_word_errors),
         cmocka_unit_test(test_long_words),   cmocka_unit_test(test_large_words),

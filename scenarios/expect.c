@@ -538,7 +538,7 @@ static void judge_death(struct run_ctx *ctx, const struct script_stmt *stmt, boo
             expect_words_free(words);
             if (holds) {
                 run_record_gone(ctx, RECORD_DIED, death);
-                run_record_quirk(ctx, true);
+                run_record_quirk(ctx, stmt, true);
                 run_real_skip(ctx, "after-death");
                 return;
             }
@@ -559,19 +559,23 @@ void run_judge(struct run_ctx *ctx, const struct script_stmt *stmt,
         return;
     }
     bool quirk = has_quirk(ctx, stmt), compared = is_compared(ctx, stmt);
+    bool more_quirk = more && has_quirk(ctx, more);
     if (out->died) {
         judge_death(ctx, stmt, quirk);
         return;
     }
     if (out->failed && !(compared && !quirk) && !expects(ctx, stmt, quirk, EXPECT_ERROR) &&
-        !expects(ctx, more, false, EXPECT_ERROR) &&
+        !expects(ctx, more, more_quirk, EXPECT_ERROR) &&
         !(quirk && expects(ctx, stmt, true, EXPECT_OUTPUT))) {
         unexpected_error(ctx, stmt, out);
     } else {
         judge_all(ctx, stmt, quirk, out);
-        judge_all(ctx, more, false, out);
+        judge_all(ctx, more, more_quirk, out);
     }
     if (quirk) {
-        run_record_quirk(ctx, true);
+        run_record_quirk(ctx, stmt, true);
+    }
+    if (more_quirk) {
+        run_record_quirk(ctx, more, true);
     }
 }

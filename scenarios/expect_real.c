@@ -11,7 +11,7 @@
 
 /* ---- data ---- */
 
-/* Several bytes are right: every piece is looked at here. */
+/* Every piece is looked at here, as several bytes may be right.  1: one is wrong, and it is told. */
 static int check_pieces(struct run_ctx *ctx, const struct script_expect *e, const char *node,
                         const struct data_words *d, struct error *err)
 {
@@ -25,7 +25,7 @@ static int check_pieces(struct run_ctx *ctx, const struct script_expect *e, cons
         size_t wrong = ret == 0 ? pattern_check(&d->pattern, at, d->per, piece, (size_t)n) : n;
         if (wrong < n) {
             expect_data_differs(ctx, e, node, d, at + wrong, ((const uint8_t *)piece)[wrong]);
-            break;
+            ret = 1;
         }
     }
     free(piece);
@@ -46,6 +46,9 @@ void expect_real_data(struct run_ctx *ctx, const struct script_expect *e, char *
         if (ret == 1) {
             /* Tells where. */
             ret = check_pieces(ctx, e, words[0], &d, &err);
+            if (ret == 0) {
+                expect_fail(ctx, e, "the data of '%s' differs, and a moment later no more", words[0]);
+            }
         }
     } else if (ret == 0) {
         ret = check_pieces(ctx, e, words[0], &d, &err);

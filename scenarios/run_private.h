@@ -186,7 +186,7 @@ void run_record_event(struct run_ctx *ctx, const json_t *event);
 /* An expectation that does not hold.  True: it was told to the record, and the run goes on. */
 bool run_record_complaint(struct run_ctx *ctx, const char *text);
 /* A quirk of the statement was judged. */
-void run_record_quirk(struct run_ctx *ctx, bool holds);
+void run_record_quirk(struct run_ctx *ctx, const struct script_stmt *stmt, bool holds);
 /* The program died of the statement, or gave no answer in time. */
 void run_record_gone(struct run_ctx *ctx, enum record_end end, const char *why);
 /* The statement is over: the state behind it. */

@@ -59,6 +59,9 @@ void run_real_skip(struct run_ctx *ctx, const char *reason)
 void run_real_left_out(struct run_ctx *ctx, const struct script_stmt *stmt, const char *reason)
 {
     enum verb_id verb = verb_id_of(stmt->words.at[0].text);
+    if (verb == VERB_LOAD && ctx->cfg->record) {
+        ctx->cfg->record->shuffled = true; /* As the other side's is. */
+    }
     if (verb == VERB_FAULT || verb == VERB_POWER) {
         run_real_skip(ctx, reason);
     }

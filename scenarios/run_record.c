@@ -124,11 +124,13 @@ bool run_record_complaint(struct run_ctx *ctx, const char *text)
     return true;
 }
 
-void run_record_quirk(struct run_ctx *ctx, bool holds)
+void run_record_quirk(struct run_ctx *ctx, const struct script_stmt *stmt, bool holds)
 {
-    struct record_stmt *r = current(ctx);
+    struct record_stmt *r = find(ctx, stmt);
+    const struct record_stmt *now = current(ctx); /* What complains of one that ends late. */
     if (r) {
-        r->quirk = holds && !r->complaint ? QUIRK_HOLDS : QUIRK_GONE;
+        bool complaint = r->complaint || (now && now->complaint);
+        r->quirk = holds && !complaint ? QUIRK_HOLDS : QUIRK_GONE;
     }
 }
 
@@ -190,12 +192,29 @@ static void drop_sizes(json_t *value)
     }
 }
 
-static void ask_state(struct run_ctx *ctx, struct record_stmt *r)
+/* What the file below a format holds, and how long it is, is where the format has put things. */
+static bool any_format(const json_t *nodes)
 {
+    size_t i;
+    json_t *entry;
+    json_array_foreach(nodes, i, entry) {
+        const char *drv = json_string_value(json_object_get(entry, "drv"));
+        if (drv && strcmp(drv, "qcow2") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* moment: what it holds is being changed. */
+static void ask_state(struct run_ctx *ctx, struct record_stmt *r, bool moment)
+{
+    struct record *record = ctx->cfg->record;
     r->nodes = run_query(ctx, "query-named-block-nodes");
     r->graph = run_query(ctx, "x-debug-query-block-graph");
     r->block = run_query(ctx, "query-block");
-    if (ctx->loads || ctx->cfg->record->raced) {
+    record->formats |= any_format(r->nodes);
+    if (moment || (record->shuffled && record->formats)) {
         drop_sizes(r->nodes);
         drop_sizes(r->block);
     }
@@ -220,7 +239,7 @@ void run_record_end(struct run_ctx *ctx)
     }
     r->took_ns = run_now_ns(ctx) - r->took_ns;
     if (r->counted && r->end == RECORD_DONE && may_ask(ctx)) {
-        ask_state(ctx, r); /* No statement is added meanwhile. */
+        ask_state(ctx, r, ctx->loads || ctx->cfg->record->raced);
     }
     run_file_events(ctx);
 }
@@ -321,20 +340,6 @@ static bool any_delicate(const json_t *nodes)
     return false;
 }
 
-/* What the file below a format holds is where the format has put things. */
-static bool any_format(const json_t *nodes)
-{
-    size_t i;
-    json_t *entry;
-    json_array_foreach(nodes, i, entry) {
-        const char *drv = json_string_value(json_object_get(entry, "drv"));
-        if (drv && strcmp(drv, "qcow2") == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void run_record_nodes(struct run_ctx *ctx)
 {
     struct record *record = ctx->cfg->record;
@@ -343,7 +348,7 @@ void run_record_nodes(struct run_ctx *ctx)
     }
     record->end = NEW(struct record_stmt);
     *record->end = (struct record_stmt){ .command = mem_strdup("end"), .text = mem_strdup("end") };
-    ask_state(ctx, record->end);
+    ask_state(ctx, record->end, record->shuffled);
     json_t *nodes = record->end->nodes, *entry;
     size_t i;
     ctx->recorded = 0;

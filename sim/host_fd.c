@@ -367,9 +367,9 @@ static int open_in_set(struct host *h, const char *path, uint32_t flags, struct 
         return error_set(err, -EINVAL, "Could not parse fdset %s", path);
     }
     struct fdset *s = set_find(h, id);
-    struct descriptor *d = s ? s->fds : NULL;
-    while (d && (d->flags & HOST_WRITE) != (flags & HOST_WRITE)) {
-        d = d->next;
+    struct descriptor *d = NULL; /* The youngest that fits. */
+    for (struct descriptor *at = s ? s->fds : NULL; at; at = at->next) {
+        d = (at->flags & HOST_WRITE) == (flags & HOST_WRITE) ? at : d;
     }
     int ret = d ? h->ops->reflag(d->file, flags) : s ? -EACCES : -ENOENT;
     if (ret < 0) {

@@ -67,6 +67,21 @@ bool held_has(const struct qcow2 *q, uint64_t cluster)
     return list_has(h->fresh, h->fresh_len, cluster) || list_has(h->old, h->old_len, cluster);
 }
 
+static uint64_t list_end(const struct held_range *list, uint32_t len)
+{
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < len; i++) {
+        end = MAX(end, list[i].first + list[i].count);
+    }
+    return end;
+}
+
+uint64_t held_end(const struct qcow2 *q)
+{
+    const struct held *h = &q->held;
+    return MAX(list_end(h->fresh, h->fresh_len), list_end(h->old, h->old_len));
+}
+
 void held_written(struct qcow2 *q)
 {
     q->held.written = q->held.fresh_len;

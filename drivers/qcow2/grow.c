@@ -12,6 +12,9 @@
  * header is switched over in one write:
  *
  *     ... clusters | the block | unused ... | more blocks | new table |
+ *
+ * An area for data in one piece begins with the blocks that it needs and with the table in the same
+ * way, whether or not the table gets longer.
  */
 #include "drivers/qcow2/qcow2.h"
 
@@ -54,11 +57,17 @@ static int write_block(struct qcow2 *q, uint64_t index, uint64_t cluster)
 /* ---- The table ---- */
 
 struct growth {
-    uint64_t index, block;     /* The block that has no entry in the old table, and its offset. */
+    uint64_t index, block;     /* A block that has no entry in the old table, and its offset. */
     uint64_t base;             /* First cluster of the area. */
+    uint64_t total;            /* Blocks that the new table is to have in all. */
     uint64_t blocks, clusters; /* New blocks; clusters of the new table. */
     uint64_t entries;
 };
+
+static bool has_block(const struct qcow2 *q, uint64_t index)
+{
+    return index < q->reftable_size && (q->reftable[index] & REFTABLE_OFFSET);
+}
 
 /* Blocks for as many clusters, and for themselves and a table that has room for them. */
 static uint64_t blocks_for(const struct qcow2 *q, uint64_t clusters)
@@ -73,53 +82,62 @@ static uint64_t blocks_for(const struct qcow2 *q, uint64_t clusters)
     return blocks;
 }
 
-/* The new table has room for half as many again as it needs. */
-static int plan_growth(const struct qcow2 *q, uint64_t index, uint64_t cluster, struct growth *g)
+static uint64_t area_end(const struct growth *g)
+{
+    return g->base + g->blocks + g->clusters;
+}
+
+/* base, index and block are given; `more` clusters follow behind the area.  If they are not known
+ * the new table has room for half as many blocks again as it needs. */
+static int plan_growth(const struct qcow2 *q, uint64_t more, struct growth *g)
 {
     uint32_t bits = refblock_bits(q);
-    uint64_t first = MAX(index, cluster >> bits) + 1;
-    uint64_t total = blocks_for(q, first << bits);
-    uint64_t want = total + (total + 1) / 2;
-    *g = (struct growth){ .index = index,
-                          .block = cluster << q->cluster_bits,
-                          .base = first << bits,
-                          .blocks = total - first,
-                          .clusters = (want * 8 + q->cluster_size - 1) >> q->cluster_bits };
+    g->total = blocks_for(q, g->base + more);
+    for (uint64_t i = g->total; i < q->reftable_size; i++) {
+        g->total = has_block(q, i) ? i + 1 : g->total;
+    }
+    for (uint64_t i = g->base >> bits; i < g->total; i++) {
+        g->blocks += !has_block(q, i);
+    }
+    uint64_t want = more ? g->total : g->total + (g->total + 1) / 2;
+    g->clusters = (want * 8 + q->cluster_size - 1) >> q->cluster_bits;
     g->entries = g->clusters << (q->cluster_bits - 3);
-    CHECK(g->blocks + g->clusters <= g->blocks << bits);
+    CHECK(area_end(g) + more <= g->total << bits);
     return g->entries > REFTABLE_BYTES_MAX / 8 ? -EFBIG : 0;
 }
 
-static int write_new_blocks(struct qcow2 *q, const struct growth *g)
+/* Blocks that are there count the area already; the new ones are written as they shall be. */
+static int count_area(struct qcow2 *q, const struct growth *g, uint64_t *table)
 {
-    uint64_t per_block = UINT64_C(1) << refblock_bits(q);
-    uint64_t left = g->blocks + g->clusters;
+    uint32_t bits = refblock_bits(q);
+    uint64_t next = g->base;
     struct bounce *b = bounce_get(q);
     int ret = 0;
-    for (uint64_t i = 0; i < g->blocks && ret == 0; i++) {
-        uint64_t here = MIN(left, per_block);
-        memset(b->bytes, 0, q->cluster_size);
-        for (uint64_t k = 0; k < here; k++) {
-            refcount_put(q, b->bytes, k, 1);
+    for (uint64_t i = g->base >> bits; i < g->total && ret == 0; i++) {
+        uint64_t first = i << bits, from = MAX(first, g->base);
+        uint64_t to = MIN(first + (UINT64_C(1) << bits), area_end(g));
+        uint64_t n = to > from ? to - from : 0;
+        if (has_block(q, i)) {
+            ret = refcount_change(q, from << q->cluster_bits, n << q->cluster_bits, 1,
+                                  DISCARD_NEVER);
+            continue;
         }
-        left -= here;
-        ret = file_write_bytes(q, (g->base + i) << q->cluster_bits, b->bytes, q->cluster_size);
+        memset(b->bytes, 0, q->cluster_size);
+        for (uint64_t k = 0; k < n; k++) {
+            refcount_put(q, b->bytes, from - first + k, 1);
+        }
+        table[i] = next++ << q->cluster_bits;
+        ret = file_write_bytes(q, table[i], b->bytes, q->cluster_size);
     }
     bounce_put(q, b);
-    return ret;
+    CHECK(ret < 0 || next == g->base + g->blocks);
+    return ret < 0 ? ret : cache_flush(q->refcount_cache);
 }
 
 static int write_new_table(struct qcow2 *q, const struct growth *g, uint64_t offset,
-                           uint64_t *table)
+                           const uint64_t *table)
 {
     uint64_t *be = mem_alloc(g->entries * 8);
-    memcpy(table, q->reftable, q->reftable_size * sizeof(*table));
-    if (g->blocks > 0) {
-        table[g->index] = g->block;
-    }
-    for (uint64_t i = 0; i < g->blocks; i++) {
-        table[(g->base >> refblock_bits(q)) + i] = (g->base + i) << q->cluster_bits;
-    }
     for (uint64_t i = 0; i < g->entries; i++) {
         be[i] = htobe64(table[i]);
     }
@@ -138,30 +156,29 @@ static int switch_table(struct qcow2 *q, uint64_t clusters, uint64_t offset)
     return ret < 0 ? ret : io_flush(q->file);
 }
 
-/* index: of a block that is written, at that cluster, and has no entry yet. */
-static int grow_table(struct qcow2 *q, uint64_t index, uint64_t cluster)
+static int write_area(struct qcow2 *q, const struct growth *g)
 {
-    struct growth g;
-    io_event(q->file, "reftable_grow");
-    int ret = plan_growth(q, index, cluster, &g);
+    uint64_t area = g->base << q->cluster_bits;
+    uint64_t offset = area + (g->blocks << q->cluster_bits);
+    int ret = overlap_check(q, 0, area, (g->blocks + g->clusters) << q->cluster_bits);
     if (ret < 0) {
         return ret;
     }
-    uint64_t area = g.base << q->cluster_bits;
-    uint64_t offset = area + (g.blocks << q->cluster_bits);
-    ret = overlap_check(q, 0, area, (g.blocks + g.clusters) << q->cluster_bits);
-    if (ret < 0) {
-        return ret;
+    uint64_t *table = NEW_ARRAY(uint64_t, g->entries);
+    for (uint64_t i = 0; i < MIN(g->entries, (uint64_t)q->reftable_size); i++) {
+        table[i] = q->reftable[i];
     }
-    uint64_t *table = NEW_ARRAY(uint64_t, g.entries);
+    if (g->block) {
+        table[g->index] = g->block;
+    }
     io_event(q->file, "refblock_alloc_write_blocks");
-    ret = write_new_blocks(q, &g);
+    ret = count_area(q, g, table);
     if (ret == 0) {
         io_event(q->file, "refblock_alloc_write_table");
-        ret = write_new_table(q, &g, offset, table);
+        ret = write_new_table(q, g, offset, table);
     }
     if (ret == 0) {
-        ret = switch_table(q, g.clusters, offset);
+        ret = switch_table(q, g->clusters, offset);
     }
     if (ret < 0) {
         free(table);
@@ -171,36 +188,88 @@ static int grow_table(struct qcow2 *q, uint64_t index, uint64_t cluster)
     free(q->reftable);
     q->reftable = table;
     q->reftable_offset = offset;
-    q->reftable_size = (uint32_t)g.entries;
+    q->reftable_size = (uint32_t)g->entries;
     refcount_abandon(q, old, old_bytes); /* The header that says so is durable. */
     return 0;
 }
 
-int reftable_move(struct qcow2 *q, uint64_t cluster)
+/* index: of a block that is written, at that cluster, and has no entry yet. */
+static int grow_table(struct qcow2 *q, uint64_t index, uint64_t cluster)
 {
-    uint64_t old = q->reftable_offset, bytes = (uint64_t)q->reftable_size * 8;
-    struct growth same = { .entries = q->reftable_size };
-    uint64_t *table = NEW_ARRAY(uint64_t, same.entries);
-    io_event(q->file, "refblock_alloc_write_table");
-    int ret = write_new_table(q, &same, cluster << q->cluster_bits, table);
-    free(table);
+    uint32_t bits = refblock_bits(q);
+    struct growth g = { .index = index,
+                        .block = cluster << q->cluster_bits,
+                        .base = (MAX(index, cluster >> bits) + 1) << bits };
+    io_event(q->file, "reftable_grow");
+    int ret = plan_growth(q, 0, &g);
+    return ret < 0 ? ret : write_area(q, &g);
+}
+
+int64_t reftable_area(struct qcow2 *q, uint64_t cluster, uint64_t n)
+{
+    struct growth g = { .base = cluster };
+    CHECK(n > 0);
+    int ret = plan_growth(q, n, &g);
     if (ret == 0) {
-        ret = switch_table(q, (bytes + q->cluster_size - 1) >> q->cluster_bits,
-                           cluster << q->cluster_bits);
+        ret = write_area(q, &g);
     }
-    if (ret == 0) {
-        q->reftable_offset = cluster << q->cluster_bits;
-        refcount_abandon(q, old, bytes); /* The header that says so is durable. */
+    return ret < 0 ? ret : (int64_t)area_end(&g);
+}
+
+/* Whether a block counts nothing but itself. */
+static int block_is_idle(struct qcow2 *q, uint64_t index, bool *idle)
+{
+    uint64_t offset = q->reftable[index] & REFTABLE_OFFSET;
+    uint64_t self = offset >> q->cluster_bits, first = index << refblock_bits(q);
+    uint8_t *block;
+    *idle = false;
+    if (in_cluster(q, offset)) {
+        return 0; /* It is damaged. */
     }
+    int ret = cache_get(q->refcount_cache, offset, &block);
+    if (ret < 0) {
+        return ret;
+    }
+    *idle = true;
+    for (uint64_t k = 0; k < UINT64_C(1) << refblock_bits(q) && *idle; k++) {
+        *idle = first + k == self || refcount_at(q, block, k) == 0;
+    }
+    cache_put(q->refcount_cache, block);
+    return 0;
+}
+
+int refblocks_drop_idle(struct qcow2 *q)
+{
+    uint64_t *dropped = NEW_ARRAY(uint64_t, q->reftable_size), n = 0;
+    int ret = 0;
+    for (uint64_t i = 0; i < q->reftable_size && ret == 0; i++) {
+        bool idle = false;
+        if (has_block(q, i)) {
+            ret = block_is_idle(q, i, &idle);
+        }
+        if (idle && ret == 0) {
+            ret = file_write_fill(q, q->reftable_offset + 8 * i, FILL_ZERO, 8);
+            dropped[n++] = i;
+        }
+    }
+    if (ret == 0 && n > 0) {
+        ret = io_flush(q->file);
+    }
+    for (uint64_t i = 0; i < n && ret == 0; i++) {
+        uint64_t offset = q->reftable[dropped[i]] & REFTABLE_OFFSET;
+        uint64_t cluster = offset >> q->cluster_bits;
+        q->reftable[dropped[i]] = 0;
+        if (cluster >> refblock_bits(q) != dropped[i]) {
+            refcount_abandon(q, offset, q->cluster_size);
+        }
+        cache_forget(q->refcount_cache, offset, q->cluster_size);
+        q->free_index = MIN(q->free_index, cluster);
+    }
+    free(dropped);
     return ret;
 }
 
 /* ---- Both ---- */
-
-static bool has_block(const struct qcow2 *q, uint64_t index)
-{
-    return index < q->reftable_size && (q->reftable[index] & REFTABLE_OFFSET);
-}
 
 /* Adds the block of that index, or one that this needs first. */
 static int add_block(struct qcow2 *q, uint64_t index)
@@ -221,15 +290,16 @@ static int add_block(struct qcow2 *q, uint64_t index)
     }
     int ret = write_block(q, index, (uint64_t)at);
     if (ret == 0 && index >= q->reftable_size) {
-        return grow_table(q, index, (uint64_t)at);
-    }
-    if (ret == 0) {
+        ret = grow_table(q, index, (uint64_t)at);
+    } else if (ret == 0) {
         ret = write_table_entry(q, index, (uint64_t)at << q->cluster_bits);
     }
-    if (ret == 0) {
-        q->reftable[index] = (uint64_t)at << q->cluster_bits;
+    if (ret < 0) {
+        cache_forget(q->refcount_cache, (uint64_t)at << q->cluster_bits, q->cluster_size);
+        return ret;
     }
-    return ret;
+    q->reftable[index] = (uint64_t)at << q->cluster_bits;
+    return 0;
 }
 
 int refblocks_ensure(struct qcow2 *q, uint64_t first, uint64_t last)

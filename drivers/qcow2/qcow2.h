@@ -383,8 +383,12 @@ int64_t clusters_find(struct qcow2 *q, uint64_t n);
 /* Locked.  Makes sure that the clusters have refcount blocks.  1: one came new; the next search
  * begins with these clusters at the latest, and then it is to be asked again. */
 int refblocks_ensure(struct qcow2 *q, uint64_t first, uint64_t last);
-/* Locked.  Puts the refcount table at a place that is counted as used, and frees its old one. */
-int reftable_move(struct qcow2 *q, uint64_t cluster);
+/* Locked.  Makes an area of n clusters from about that cluster on, which with all that follow must
+ * be free: blocks that it needs and a table come first.  Returns the first of the n, which are not
+ * counted yet. */
+int64_t reftable_area(struct qcow2 *q, uint64_t cluster, uint64_t n);
+/* Locked, all metadata written.  Gives back refcount blocks that count nothing but themselves. */
+int refblocks_drop_idle(struct qcow2 *q);
 /* Locked.  Passes on what was freed. */
 void discards_pass(struct qcow2 *q);
 void discard_add(struct qcow2 *q, uint64_t offset, uint64_t bytes, enum discard_type type);
@@ -394,6 +398,8 @@ uint32_t data_begin(struct qcow2 *q);
 void data_end(struct qcow2 *q, uint32_t epoch);
 void held_add(struct qcow2 *q, uint64_t first, uint64_t count);
 bool held_has(const struct qcow2 *q, uint64_t cluster);
+/* One past the last of them. */
+uint64_t held_end(const struct qcow2 *q);
 /* All references to what is held so far are gone from what was written. */
 void held_written(struct qcow2 *q);
 /* Where that has got to; and: what was written up to there is durable. */
@@ -455,6 +461,9 @@ int write_prepare(struct qcow2 *q, int64_t offset, int64_t *bytes, uint64_t *hos
                   struct alloc **out);
 /* Copies what lies around the data. */
 int alloc_copy(struct qcow2 *q, struct alloc *a);
+/* Locked.  Whole guest clusters get the place `host`, which is counted already and reads as they
+ * shall.  Returns the bytes for which that was done, or -errno when it failed with the first. */
+int64_t clusters_link(struct qcow2 *q, int64_t offset, int64_t bytes, uint64_t host);
 /* Locked.  ret: what came of writing the data.  a is gone. */
 int alloc_finish(struct qcow2 *q, struct alloc *a, int ret);
 /* Locked.  Waits until no allocation touches the range. */
@@ -486,9 +495,6 @@ int cluster_discard(struct qcow2 *q, int64_t offset, int64_t bytes, enum discard
 int cluster_zero(struct qcow2 *q, int64_t offset, int64_t bytes, bool unmap);
 /* Locked.  A new L1 table with room for `entries`.  exact: no more than that. */
 int l1_grow(struct qcow2 *q, uint64_t entries, bool exact);
-/* Locked.  Gives every guest cluster of the range a place. */
-int qcow2_preallocate(struct qcow2 *q, int64_t offset, int64_t bytes, enum io_prealloc mode,
-                      struct error *err);
 /* Locked. */
 int qcow2_resize(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct error *err);
 /* One compressed guest cluster into b. */

@@ -118,33 +118,19 @@ static int l1_shrink(struct qcow2 *q, uint64_t entries)
 
 /* ---- Places ---- */
 
-/* Gives the clusters of an allocation defined contents: zeroes. */
-static int fill_place(struct qcow2 *q, const struct alloc *a, enum io_prealloc mode, uint64_t *end)
+/* A place that the file had before may hold what lay there: it becomes zero.  Beyond the end of the
+ * file there are zeroes already. */
+static int clear_place(struct qcow2 *q, const struct alloc *a)
 {
-    uint64_t bytes = (uint64_t)(a->end - a->start);
-    int64_t length = io_length(q->file->node);
-    *end = MAX(*end, a->host + bytes);
-    if (mode == PREALLOC_OFF) {
-        return 0; /* The file has zeroes there. */
-    }
-    if (mode == PREALLOC_FULL) {
-        return file_write_fill(q, a->host, FILL_ZERO, bytes);
-    }
-    if (mode == PREALLOC_METADATA) {
-        /* Beyond the end of the file there are zeroes already. */
-        bytes = (uint64_t)MIN((int64_t)bytes, MAX(0, length - (int64_t)a->host));
-        if (bytes == 0) {
-            return 0;
-        }
-    }
+    int64_t there = MAX(0, io_length(q->file->node) - (int64_t)a->host);
     struct io_req r = { .op = IO_WRITE_ZEROES,
                         .offset = (int64_t)a->host,
-                        .bytes = (int64_t)bytes };
-    return io_child(q->file, &r);
+                        .bytes = MIN(a->end - a->start, there) };
+    return r.bytes > 0 ? io_child(q->file, &r) : 0;
 }
 
-int qcow2_preallocate(struct qcow2 *q, int64_t offset, int64_t bytes, enum io_prealloc mode,
-                      struct error *err)
+/* Gives every guest cluster of the range a place. */
+static int preallocate_metadata(struct qcow2 *q, int64_t offset, int64_t bytes, struct error *err)
 {
     uint64_t end = 0, host;
     int64_t at = offset;
@@ -154,13 +140,13 @@ int qcow2_preallocate(struct qcow2 *q, int64_t offset, int64_t bytes, enum io_pr
         int64_t part = MIN(offset + bytes - at, (int64_t)1 << 30);
         ret = write_prepare(q, at, &part, &host, &a);
         if (ret == 0 && a) {
-            ret = alloc_finish(q, a, fill_place(q, a, mode, &end));
+            end = MAX(end, a->host + (uint64_t)(a->end - a->start));
+            ret = alloc_finish(q, a, clear_place(q, a));
         }
         at += part;
     }
     if (ret == 0 && end > (uint64_t)io_length(q->file->node)) {
-        ret = io_truncate(q->file, (int64_t)end, 0, PREALLOC_OFF, err);
-        return ret;
+        return io_truncate(q->file, (int64_t)end, 0, PREALLOC_OFF, err);
     }
     return ret < 0 ? error_set_errno(err, ret, "Could not preallocate metadata") : 0;
 }
@@ -190,67 +176,18 @@ static int64_t last_used(struct qcow2 *q, uint64_t n)
     return (int64_t)n;
 }
 
-/* L2 tables for a range, so that none is allocated among its data. */
-static int add_tables(struct qcow2 *q, int64_t offset, int64_t end)
+/* An area of n clusters at the end of the file, as long as `mode` makes it; n and their L2 tables
+ * have refcount blocks.  Returns its offset or -errno. */
+static int64_t make_area(struct qcow2 *q, uint64_t n, uint64_t tables, enum io_prealloc mode,
+                         struct error *err)
 {
-    int64_t covered = INT64_C(1) << (q->cluster_bits + l2_bits(q));
-    int ret = 0;
-    for (int64_t at = offset; at < end && ret == 0; at = at / covered * covered + covered) {
-        struct slice s;
-        ret = slice_writable(q, at, &s);
-        if (ret == 0) {
-            cache_put(q->l2_cache, s.table);
-        }
-    }
-    return ret;
-}
-
-/* Where an area of n clusters may begin behind the refcount table, which moves behind everything
- * that is in use, or -errno.  0: a longer table is needed, which lies behind all that this one
- * covers. */
-static int64_t make_area(struct qcow2 *q, uint64_t n)
-{
-    uint64_t table = ((uint64_t)q->reftable_size * 8 + q->cluster_size - 1) >> q->cluster_bits;
-    int64_t at;
-    int ret;
-    do {
+    int64_t at = metadata_flush(q);
+    if (at == 0) {
         uint64_t length = (uint64_t)io_length(q->file->node);
         at = last_used(q, (length + q->cluster_size - 1) >> q->cluster_bits);
-        if (at < 0) {
-            return at;
-        }
-        uint64_t last = (uint64_t)at + table + n - 1;
-        if (last >> refblock_bits(q) >= q->reftable_size) {
-            return 0;
-        }
-        ret = refblocks_ensure(q, (uint64_t)at, last);
-    } while (ret > 0);
-    if (ret == 0) {
-        ret = refcount_change(q, (uint64_t)at << q->cluster_bits, table << q->cluster_bits, 1,
-                              DISCARD_NEVER);
     }
-    if (ret == 0) {
-        ret = metadata_flush(q); /* It is counted before the header leads to it. */
-    }
-    if (ret == 0) {
-        ret = reftable_move(q, (uint64_t)at);
-    }
-    return ret < 0 ? ret : at + (int64_t)table;
-}
-
-/* Preallocation of the file itself: the new clusters lie together at its end, and the file is asked
- * to allocate what it gets longer by. */
-static int grow_file(struct qcow2 *q, int64_t old, int64_t length, enum io_prealloc mode,
-                     struct error *err)
-{
-    int64_t start = (int64_t)cluster_round_up(q, (uint64_t)old);
-    if (start >= length) {
-        return 0;
-    }
-    uint64_t n = ((uint64_t)(length - start) + q->cluster_size - 1) >> q->cluster_bits;
-    int64_t at = make_area(q, n);
-    if (at == 0) {
-        return qcow2_preallocate(q, old, length - old, mode, err);
+    if (at >= 0) {
+        at = reftable_area(q, MAX((uint64_t)at, held_end(q)), n + tables);
     }
     if (at < 0) {
         return error_set_errno(err, (int)at, "Failed to resize refcount structures");
@@ -267,13 +204,46 @@ static int grow_file(struct qcow2 *q, int64_t old, int64_t length, enum io_preal
         error_prefix(err, "Failed to resize underlying file: ");
         return ret;
     }
-    ret = add_tables(q, start, length);
-    q->free_index = (uint64_t)at;
-    return ret < 0 ? error_set_errno(err, ret, "Failed to allocate L2 tables")
-                   : qcow2_preallocate(q, start, length - start, PREALLOC_OFF, err);
+    return from;
 }
 
-/* A place that ends beyond the old size may hold what lay there before. */
+/* Preallocation of the file itself: the new clusters lie together at its end, and the file is asked
+ * to allocate what it gets longer by. */
+static int grow_file(struct qcow2 *q, int64_t old, int64_t length, enum io_prealloc mode,
+                     struct error *err)
+{
+    int64_t start = (int64_t)cluster_round_up(q, (uint64_t)old);
+    if (start >= length) {
+        return 0;
+    }
+    uint64_t n = ((uint64_t)(length - start) + q->cluster_size - 1) >> q->cluster_bits;
+    uint64_t tables = (n + (UINT64_C(1) << l2_bits(q)) - 1) >> l2_bits(q);
+    int64_t bytes = (int64_t)(n << q->cluster_bits);
+    int64_t at = make_area(q, n, tables, mode, err);
+    if (at < 0) {
+        return (int)at;
+    }
+    int ret = refcount_change(q, (uint64_t)at, (uint64_t)bytes, 1, DISCARD_NEVER);
+    int64_t done = ret < 0 ? ret : clusters_link(q, start, bytes, (uint64_t)at);
+    if (done == bytes) {
+        return 0;
+    }
+    if (ret == 0 && !q->lost) {
+        int64_t linked = MAX(done, 0);
+        refcount_abandon(q, (uint64_t)(at + linked), (uint64_t)(bytes - linked));
+    }
+    return error_set_errno(err, done < 0 ? (int)done : -EIO, "Failed to update the L2 tables");
+}
+
+/* Whether what lies below would show where the image gets longer. */
+static bool would_show(const struct qcow2 *q, int64_t old)
+{
+    const struct child *backing = q->node ? node_backing(q->node) : NULL;
+    return backing && io_length(backing->node) > old;
+}
+
+/* A place that ends beyond the old size may hold what lay there before.  Above a longer backing file
+ * zeroes are written in any case, as QEMU does. */
 static int zero_tail(struct qcow2 *q, int64_t old)
 {
     struct mapping m;
@@ -282,12 +252,10 @@ static int zero_tail(struct qcow2 *q, int64_t old)
         return 0;
     }
     int ret = cluster_map(q, old, tail, &m);
-    if (ret < 0 || m.type == CLUSTER_ZERO || m.type == CLUSTER_ZERO_ALLOCATED) {
+    bool clean = m.type == CLUSTER_ZERO || m.type == CLUSTER_ZERO_ALLOCATED ||
+                 m.type == CLUSTER_UNALLOCATED;
+    if (ret < 0 || (clean && !would_show(q, old))) {
         return ret;
-    }
-    const struct child *backing = q->node ? node_backing(q->node) : NULL;
-    if (m.type == CLUSTER_UNALLOCATED && (!backing || io_length(backing->node) <= old)) {
-        return 0;
     }
     int64_t part = tail;
     uint64_t host;
@@ -310,9 +278,8 @@ static int zero_tail(struct qcow2 *q, int64_t old)
 /* What lies below must not show where the image gets longer.  -ENOTSUP: version 2. */
 static int cover_backing(struct qcow2 *q, int64_t old, int64_t length)
 {
-    const struct child *backing = q->node ? node_backing(q->node) : NULL;
     int64_t start = (int64_t)cluster_round_up(q, (uint64_t)old);
-    int64_t end = backing && io_length(backing->node) > old ? length : 0;
+    int64_t end = would_show(q, old) ? length : 0;
     if (start >= end) {
         return 0;
     }
@@ -340,7 +307,7 @@ static int grow(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct e
     if (mode == PREALLOC_FALLOC || mode == PREALLOC_FULL) {
         return grow_file(q, old, length, mode, err);
     }
-    return mode == PREALLOC_OFF ? 0 : qcow2_preallocate(q, old, length - old, mode, err);
+    return mode == PREALLOC_OFF ? 0 : preallocate_metadata(q, old, length - old, err);
 }
 
 /* ---- Shrinking ---- */
@@ -348,7 +315,7 @@ static int grow(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct e
 static int shrink(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct error *err)
 {
     if (mode != PREALLOC_OFF) {
-        return error_set(err, -EINVAL, "Preallocation can only be used for growing images");
+        return error_set(err, -EINVAL, "Preallocation can't be used for shrinking an image");
     }
     int64_t start = (int64_t)cluster_round_up(q, (uint64_t)length);
     int64_t end = (int64_t)cluster_round_up(q, q->size);
@@ -369,7 +336,7 @@ static int shrink(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct
 /* Ends the file behind the last cluster in use.  Only a hint: nothing is lost when it fails. */
 static void shorten_file(struct qcow2 *q)
 {
-    if (metadata_flush(q) < 0) {
+    if (metadata_flush(q) < 0 || refblocks_drop_idle(q) < 0) {
         return;
     }
     uint64_t length = (uint64_t)io_length(q->file->node);

@@ -364,6 +364,23 @@ static int link_clusters(struct qcow2 *q, const struct alloc *a)
     return 0;
 }
 
+int64_t clusters_link(struct qcow2 *q, int64_t offset, int64_t bytes, uint64_t host)
+{
+    int64_t slice = (int64_t)(q->l2_cache->table_size / 8) << q->cluster_bits;
+    int64_t done = 0;
+    while (done < bytes) {
+        int64_t start = offset + done;
+        int64_t end = MIN(offset + bytes, start / slice * slice + slice);
+        struct alloc a = { .start = start, .end = end, .host = host + (uint64_t)done };
+        int ret = link_clusters(q, &a);
+        if (ret < 0) {
+            return done > 0 ? done : ret;
+        }
+        done += end - start;
+    }
+    return done;
+}
+
 int alloc_finish(struct qcow2 *q, struct alloc *a, int ret)
 {
     if (ret == 0 && q->lost) {

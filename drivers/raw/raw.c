@@ -252,13 +252,6 @@ static char *raw_filename(const struct node *n)
     return name;
 }
 
-static int64_t raw_allocated_size(struct node *n)
-{
-    const struct raw_state *s = node_state(n);
-    struct node *file = s->file->node;
-    return file->drv->allocated_size ? file->drv->allocated_size(file) : -ENOTSUP;
-}
-
 /* Storage of a format would write and resize by itself; raw does so only for its parents. */
 static void raw_child_perm(const struct node *n, const struct child *c, struct perm_pair parents,
                            struct perm_pair *out)
@@ -325,7 +318,6 @@ const struct blk_driver driver_raw = {
     .limits = raw_limits,
     .length = raw_length,
     .filename = raw_filename,
-    .allocated_size = raw_allocated_size,
     .io = &raw_io,
     .graph = &raw_graph,
 };

@@ -25,7 +25,8 @@ static const struct event_rule {
                          * the whole group do; NULL: none do. */
     const char *group;
     bool merged;  /* Told once in a while, with what came meanwhile left out (qapi: "This event is
-                   * rate-limited"): as long as both have one, the number does not matter. */
+                   * rate-limited"): the first is told at once, and of later ones, as long as both
+                   * have one, the number does not matter. */
     bool ignored; /* Of the machine around the block layer, which the model has not. */
 } rules[] = {
     { "JOB_STATUS_CHANGE", "id", "job", false, false },
@@ -183,12 +184,25 @@ static bool has_name(const struct event_list *list, const char *name)
     return false;
 }
 
-/* An event that has no partner; others is where one might be that differs in its data alone. */
-static void tell_alone(struct event *e, struct event_list *others, enum compare_who who,
-                       const struct compare_pair *pairs, struct diff_list *out)
+static bool is_first(const struct event_list *list, const struct event *e)
 {
+    const struct event *first = list->at;
+    while (strcmp(first->name, e->name) != 0) {
+        first++;
+    }
+    return first == e;
+}
+
+/* An event of list[who] that has no partner.  Among the others is perhaps one that differs in its
+ * data alone. */
+static void tell_alone(struct event *e, struct event_list list[COMPARE_SIDES],
+                       enum compare_who who, const struct compare_pair *pairs,
+                       struct diff_list *out)
+{
+    struct event_list *others = &list[!who];
+    bool merged = e->rule && e->rule->merged;
     if (e->twin || e->told || !pairs[e->pair].comparable ||
-        (e->rule && e->rule->merged && has_name(others, e->name))) {
+        (merged && !is_first(&list[who], e) && has_name(others, e->name))) {
         return;
     }
     char *path = mem_printf("event %s", e->name);
@@ -258,7 +272,7 @@ void compare_events(struct compare_side side[COMPARE_SIDES], const struct compar
         size_t ours = at[OURS];
         for (int w = OURS; w < COMPARE_SIDES; w++) {
             for (; at[w] < list[w].len && list[w].at[at[w]].pair == i; at[w]++) {
-                tell_alone(&list[w].at[at[w]], &list[!w], w, pairs, &out);
+                tell_alone(&list[w].at[at[w]], list, w, pairs, &out);
             }
         }
         if (pairs[i].comparable && at[OURS] > ours + 1) {

@@ -2,9 +2,9 @@
 /* Which automatic name of ours is which of theirs.
  *
  * Names that are new in a statement are paired: first nodes of query-named-block-nodes that have
- * driver and plain file name in common, in order; then what is left on both sides, in order of
- * appearance, when that is the same number.  A name that has no partner has a number of its own, so
- * one node too many makes one difference and does not shift the others.
+ * driver, plain file name and mode in common, in order; then what is left on both sides, in order
+ * of appearance, when that is the same number.  A name that has no partner has a number of its own,
+ * so one node too many makes one difference and does not shift the others.
  */
 #include "scenarios/diff/compare_private.h"
 
@@ -16,7 +16,7 @@
 
 struct fresh {
     char *name;
-    char *like; /* Driver and file of a node; "" of what is seen elsewhere. */
+    char *like; /* Driver, file and mode of a node; "" of what is seen elsewhere. */
     bool paired;
 };
 
@@ -80,7 +80,8 @@ static void scan_nodes(struct fresh_list *list, struct compare_side *side, const
         if (name && compare_name_length(name) && compare_name_length(name) == strlen(name)) {
             bool plain = file && strncmp(file, "json:", 5) != 0;
             char *normal = compare_side_text(side, plain && !strstr(file, "#block") ? file : "");
-            char *like = mem_printf("%s|%s", drv ? drv : "", normal);
+            bool ro = json_is_true(json_object_get(node, "ro"));
+            char *like = mem_printf("%s|%s|%s", drv ? drv : "", normal, ro ? "ro" : "rw");
             fresh_add(list, side, name, strlen(name), like);
             free(like);
             free(normal);

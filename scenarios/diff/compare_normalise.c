@@ -23,7 +23,8 @@
  *   4096,1,0:00:00.00,...   the same with -C
  *   Is another process using the image...   a hint that the model does not give
  *   Formatting 'a.qcow2', ...   what QEMU tells on its stdout of an image that a command makes
- *   Optional suffix k, M, G..., Identifiers consist of...   lines of explanation behind an error of the command line
+ *   Optional suffix k, M, G..., Identifiers consist of...   lines of explanation behind an error of
+ *                     the command line
  *   unterminated string, unsupported escape code   of the human monitor: not told by the model
  * Descriptors (compare_reply.c knows where they are): numbered as they were handed out.
  */
@@ -338,6 +339,12 @@ char *compare_side_output(struct compare_side *side, const char *text)
 }
 
 /* ---- values ---- */
+
+const char *member_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
 
 static int compare_keys(const void *a, const void *b)
 {

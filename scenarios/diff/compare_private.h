@@ -59,6 +59,8 @@ const char *compare_name_find(const char *text);
 uint32_t compare_fd_new(struct compare_side *side, json_int_t fd);
 uint32_t compare_fd_number(struct compare_side *side, json_int_t fd);
 
+/* A member that is a text; "" when there is none. */
+const char *member_text(const json_t *object, const char *key);
 /* Keys of an object in order; free() the array, not the keys.  n of them. */
 const char **compare_sorted_keys(const json_t *object, size_t *n);
 
@@ -149,7 +151,7 @@ struct compare_state {
     struct diff_list known;  /* Differences behind the statement before. */
     const json_t *before[COMPARE_SIDES][3]; /* What was asked then; borrowed from the records. */
     bool held; /* What differs then is not known yet. */
-    bool busy; /* In: a load is in progress. */
+    bool busy; /* In: a load, or a request that only one side has ended, is in progress. */
 };
 
 void compare_state_fini(struct compare_state *st);

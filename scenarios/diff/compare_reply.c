@@ -14,12 +14,6 @@
 
 enum { ERROR_BYTES = 1023 };
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
 /* ---- views: each makes a new value of the "return" of a normalised reply of one side ---- */
 
 /* The release under test need not be that of the model, and packages have names of their own. */
@@ -39,7 +33,7 @@ static json_t *view_by_name(struct compare_side *side, json_t *value)
     json_t *view = json_object();
     for (size_t i = 0; i < json_array_size(value); i++) {
         json_t *entry = json_array_get(value, i);
-        json_object_set(view, text_of(entry, "name"), entry);
+        json_object_set(view, member_text(entry, "name"), entry);
     }
     return view;
 }
@@ -51,7 +45,7 @@ static json_t *view_iothreads(struct compare_side *side, json_t *value)
     json_t *view = json_object();
     for (size_t i = 0; i < json_array_size(value); i++) {
         json_t *entry = json_array_get(value, i);
-        json_object_set(view, text_of(entry, "id"), entry);
+        json_object_set(view, member_text(entry, "id"), entry);
     }
     return view;
 }
@@ -72,7 +66,7 @@ static json_t *view_yank(struct compare_side *side, json_t *value)
     json_t *view = json_array();
     for (size_t i = 0; i < json_array_size(value); i++) {
         json_t *entry = json_array_get(value, i);
-        if (strcmp(text_of(entry, "type"), "chardev") != 0) {
+        if (strcmp(member_text(entry, "type"), "chardev") != 0) {
             json_array_append(view, entry);
         }
     }
@@ -229,7 +223,7 @@ static const struct reply_rule {
 /* QEMU's error texts are as long as the names in them; ours end somewhere. */
 static void cut_error(json_t *ours, json_t *theirs)
 {
-    const char *a = text_of(json_object_get(ours, "error"), "desc");
+    const char *a = member_text(json_object_get(ours, "error"), "desc");
     json_t *desc = json_object_get(json_object_get(theirs, "error"), "desc");
     if (strlen(a) >= ERROR_BYTES && desc && json_string_length(desc) > strlen(a)) {
         json_string_setn_nocheck(desc, json_string_value(desc), strlen(a));

@@ -96,6 +96,22 @@ static void a_node_too_many(void **state)
     assert_null(strstr(row(t, 0)->detail, "order"));
 }
 
+/* Two of the same file are told apart by what they may. */
+static void automatic_names_by_mode(void **state)
+{
+    struct twins *t = *state;
+    both(t, "query-block");
+    set(&last(t, OURS)->nodes, "[{'node-name': '#block041', 'drv': 'file', 'file': 'a',"
+                               "  'ro': true},"
+                               " {'node-name': '#block155', 'drv': 'file', 'file': 'a'}]");
+    set(&last(t, THEIRS)->nodes, "[{'node-name': '#block200', 'drv': 'file', 'file': 'a'},"
+                                 " {'node-name': '#block201', 'drv': 'file', 'file': 'a',"
+                                 "  'ro': true}]");
+    compare(t);
+    assert_non_null(strstr(row(t, 0)->detail, "order of nodes\n"));
+    assert_null(strstr(row(t, 0)->detail, "ro\n"));
+}
+
 static void order_of_nodes(void **state)
 {
     struct twins *t = *state;
@@ -156,6 +172,15 @@ static void sizes_of_allocation(void **state)
     assert_same(t);
 }
 
+/* Its value is not compared, but that there is one. */
+static void size_of_allocation_that_is_not_there(void **state)
+{
+    struct twins *t = *state;
+    replies(t, "query-named-block-nodes", "{'return': [{'image': {}}]}",
+            "{'return': [{'image': {'actual-size': 4096}}]}");
+    assert_differs(t, 0, "return.0.image.actual-size\n  model: (not there)\n  qemu:  \"*\"\n");
+}
+
 /* ---- replies of single commands ---- */
 
 static void replies_on_the_part_that_both_have(void **state)
@@ -176,8 +201,16 @@ static void replies_on_the_part_that_both_have(void **state)
             "{'return': [{'stats': {'rd_operations': 1, 'rd_total_time_ns': 0,"
             " 'idle_time_ns': 5, 'x_flush_latency_histogram': {'bins': [1, 2]}}}]}",
             "{'return': [{'stats': {'rd_operations': 1, 'rd_total_time_ns': 77,"
-            " 'x_flush_latency_histogram': {'bins': [3, 0]}}}]}");
+            " 'idle_time_ns': 8, 'x_flush_latency_histogram': {'bins': [3, 0]}}}]}");
     assert_same(t);
+}
+
+static void statistics_that_lack_a_time(void **state)
+{
+    struct twins *t = *state;
+    replies(t, "query-blockstats", "{'return': [{'stats': {'rd_operations': 1}}]}",
+            "{'return': [{'stats': {'rd_operations': 1, 'idle_time_ns': 3}}]}");
+    assert_differs(t, 0, "return.0.stats.idle_time_ns\n  model: (not there)\n  qemu:  \"*\"\n");
 }
 
 static void replies_that_lack_something(void **state)
@@ -275,7 +308,7 @@ static void normal_forms(void **state)
     json_t *value = json("{'b': '#block200', 'a': '#block100', 'actual-size': 1}");
     json_t *normal = compare_normal_json(value);
     text = json_dumps(normal, JSON_COMPACT);
-    assert_string_equal(text, "{\"a\":\"#block:1\",\"b\":\"#block:2\"}");
+    assert_string_equal(text, "{\"a\":\"#block:1\",\"actual-size\":\"*\",\"b\":\"#block:2\"}");
     free(text);
     json_decref(value);
     json_decref(normal);
@@ -334,6 +367,8 @@ int main(void)
         STORY(hint_behind_a_lock), STORY(automatic_names), STORY(automatic_names_exchanged),
         STORY(a_node_too_many), STORY(order_of_nodes), STORY(directories),
         STORY(names_with_members), STORY(names_with_other_members), STORY(sizes_of_allocation),
+        STORY(size_of_allocation_that_is_not_there), STORY(automatic_names_by_mode),
+        STORY(statistics_that_lack_a_time),
         STORY(replies_on_the_part_that_both_have), STORY(replies_that_lack_something),
         STORY(counters_that_differ), STORY(descriptors), STORY(schema_with_more),
         STORY(schema_with_another_type), STORY(schema_that_wants_more), STORY(normal_forms),

@@ -22,19 +22,13 @@ struct schemas {
 static void compare_types(struct schemas *s, const char *path, const char *ours,
                           const char *theirs);
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
 static json_t *by_member(const json_t *array, const char *key)
 {
     json_t *map = json_object();
     for (size_t i = 0; i < json_array_size(array); i++) {
         json_t *entry = json_array_get(array, i);
         json_object_set(map, json_is_string(entry) ? json_string_value(entry)
-                                                   : text_of(entry, key), entry);
+                                                   : member_text(entry, key), entry);
     }
     return map;
 }
@@ -78,7 +72,7 @@ static void compare_member(struct schemas *s, const char *path, const json_t *ou
                                      json_object_get(theirs, "default") != NULL };
     tell(s, path, optional[OURS] ? "optional" : "wanted",
          optional[THEIRS] ? "optional" : "wanted");
-    compare_types(s, path, text_of(ours, "type"), text_of(theirs, "type"));
+    compare_types(s, path, member_text(ours, "type"), member_text(theirs, "type"));
 }
 
 static void compare_members(struct schemas *s, const char *path, const json_t *ours,
@@ -114,13 +108,13 @@ static void compare_variants(struct schemas *s, const char *path, const json_t *
 {
     const json_t *variants = json_object_get(ours, "variants");
     json_t *map = by_member(json_object_get(theirs, "variants"), "case");
-    tell(s, path, text_of(ours, "tag"), text_of(theirs, "tag"));
+    tell(s, path, member_text(ours, "tag"), member_text(theirs, "tag"));
     for (size_t i = 0; i < json_array_size(variants); i++) {
         const json_t *variant = json_array_get(variants, i);
-        const json_t *twin = json_object_get(map, text_of(variant, "case"));
-        char *below = mem_printf("%s(%s)", path, text_of(variant, "case"));
+        const json_t *twin = json_object_get(map, member_text(variant, "case"));
+        char *below = mem_printf("%s(%s)", path, member_text(variant, "case"));
         if (twin) {
-            compare_types(s, below, text_of(variant, "type"), text_of(twin, "type"));
+            compare_types(s, below, member_text(variant, "type"), member_text(twin, "type"));
         } else {
             diff_add(s->list, below, "there", NULL);
         }
@@ -135,10 +129,10 @@ static const char *same_kind(struct schemas *s, const json_t *theirs, const char
     const json_t *type = json_object_get(s->entry[OURS], ours);
     const json_t *members = json_object_get(theirs, "members");
     for (size_t i = 0; i < json_array_size(members); i++) {
-        const char *name = text_of(json_array_get(members, i), "type");
+        const char *name = member_text(json_array_get(members, i), "type");
         const json_t *twin = json_object_get(s->entry[THEIRS], name);
-        if (strcmp(text_of(type, "meta-type"), text_of(twin, "meta-type")) == 0 &&
-            strcmp(text_of(type, "json-type"), text_of(twin, "json-type")) == 0) {
+        if (strcmp(member_text(type, "meta-type"), member_text(twin, "meta-type")) == 0 &&
+            strcmp(member_text(type, "json-type"), member_text(twin, "json-type")) == 0) {
             return name;
         }
     }
@@ -150,7 +144,7 @@ static void compare_alternates(struct schemas *s, const char *path, const json_t
 {
     const json_t *members = json_object_get(ours, "members");
     for (size_t i = 0; i < json_array_size(members); i++) {
-        const char *type = text_of(json_array_get(members, i), "type");
+        const char *type = member_text(json_array_get(members, i), "type");
         const char *twin = same_kind(s, theirs, type);
         if (twin) {
             compare_types(s, path, type, twin);
@@ -165,7 +159,7 @@ static void compare_types(struct schemas *s, const char *path, const char *ours,
 {
     const json_t *a = json_object_get(s->entry[OURS], ours);
     const json_t *b = json_object_get(s->entry[THEIRS], theirs);
-    const char *meta = text_of(a, "meta-type");
+    const char *meta = member_text(a, "meta-type");
     char *key = mem_printf("%s %s", ours, theirs);
     bool seen = json_object_get(s->seen, key) != NULL;
     json_object_set_new(s->seen, key, json_true());
@@ -173,14 +167,14 @@ static void compare_types(struct schemas *s, const char *path, const char *ours,
     if (seen) {
         return;
     }
-    if (strcmp(meta, text_of(b, "meta-type")) != 0) {
-        tell(s, path, meta, text_of(b, "meta-type"));
+    if (strcmp(meta, member_text(b, "meta-type")) != 0) {
+        tell(s, path, meta, member_text(b, "meta-type"));
     } else if (strcmp(meta, "builtin") == 0) {
-        tell(s, path, text_of(a, "json-type"), text_of(b, "json-type"));
+        tell(s, path, member_text(a, "json-type"), member_text(b, "json-type"));
     } else if (strcmp(meta, "enum") == 0) {
         compare_names(s, path, json_object_get(a, "values"), json_object_get(b, "values"), false);
     } else if (strcmp(meta, "array") == 0) {
-        compare_types(s, path, text_of(a, "element-type"), text_of(b, "element-type"));
+        compare_types(s, path, member_text(a, "element-type"), member_text(b, "element-type"));
     } else if (strcmp(meta, "alternate") == 0) {
         compare_alternates(s, path, a, b);
     } else if (strcmp(meta, "object") == 0) {
@@ -194,18 +188,18 @@ static void compare_types(struct schemas *s, const char *path, const char *ours,
 /* A command or an event. */
 static void compare_entry(struct schemas *s, const json_t *ours)
 {
-    const char *name = text_of(ours, "name"), *meta = text_of(ours, "meta-type");
+    const char *name = member_text(ours, "name"), *meta = member_text(ours, "meta-type");
     const json_t *theirs = json_object_get(s->entry[THEIRS], name);
     char *path = mem_printf("schema.%s", name);
-    if (!theirs || strcmp(text_of(theirs, "meta-type"), meta) != 0) {
+    if (!theirs || strcmp(member_text(theirs, "meta-type"), meta) != 0) {
         diff_add(s->list, path, meta, NULL);
         free(path);
         return;
     }
-    compare_types(s, path, text_of(ours, "arg-type"), text_of(theirs, "arg-type"));
+    compare_types(s, path, member_text(ours, "arg-type"), member_text(theirs, "arg-type"));
     if (strcmp(meta, "command") == 0) {
         char *below = mem_printf("%s.return", path);
-        compare_types(s, below, text_of(ours, "ret-type"), text_of(theirs, "ret-type"));
+        compare_types(s, below, member_text(ours, "ret-type"), member_text(theirs, "ret-type"));
         free(below);
         below = mem_printf("%s.allow-oob", path);
         tell(s, below, json_is_true(json_object_get(ours, "allow-oob")) ? "true" : "false",
@@ -227,7 +221,7 @@ void compare_schemas(struct diff_list *list, const json_t *ours, const json_t *t
     const char **keys = compare_sorted_keys(s.entry[OURS], &n);
     for (size_t i = 0; i < n; i++) {
         const json_t *entry = json_object_get(s.entry[OURS], keys[i]);
-        const char *meta = text_of(entry, "meta-type");
+        const char *meta = member_text(entry, "meta-type");
         if (strcmp(meta, "command") == 0 || strcmp(meta, "event") == 0) {
             compare_entry(&s, entry);
         }

@@ -19,8 +19,9 @@
  *
  * A device goes a moment after the reply to the command that takes it away, in QEMU; so what
  * differs behind such a command is told only when it is still so behind the next statement.  The
- * same goes for requests of io that nobody waits for.  All words of `args` are one command line in
- * QEMU, which carries it out in an order of its own, so the order behind it is taken as it is.
+ * same goes for requests of io that nobody waits for, and for what lets such a request go on from a
+ * breakpoint.  All words of `args` are one command line in QEMU, which carries it out in an order
+ * of its own, so the order behind it is taken as it is.
  */
 #include "scenarios/diff/compare_private.h"
 
@@ -39,12 +40,6 @@ static const char *const state_name[STATES] = { "nodes", "graph", "block" };
 
 /* ---- graph ---- */
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
 /* Sets key, or "key (2)"... when it is taken. */
 static void set_unique(json_t *object, const char *key, json_t *value)
 {
@@ -60,7 +55,7 @@ static void set_unique(json_t *object, const char *key, json_t *value)
 /* "sd0 [block-backend]" of the node with that number; nodes of the layer have their bare name. */
 static char *graph_name(const json_t *node)
 {
-    const char *name = text_of(node, "name"), *type = text_of(node, "type");
+    const char *name = member_text(node, "name"), *type = member_text(node, "type");
     if (strcmp(type, "block-driver") == 0) {
         return mem_strdup(name);
     }
@@ -125,8 +120,8 @@ static json_t *edges_view(const json_t *edges, json_t *name_of, bool busy)
         char number[2][32];
         snprintf(number[0], 32, "%" JSON_INTEGER_FORMAT, json_integer_value(parent));
         snprintf(number[1], 32, "%" JSON_INTEGER_FORMAT, json_integer_value(child));
-        all[i].name = mem_printf("%s -%s-> %s", text_of(name_of, number[0]),
-                                 text_of(edge, "name"), text_of(name_of, number[1]));
+        all[i].name = mem_printf("%s -%s-> %s", member_text(name_of, number[0]),
+                                 member_text(edge, "name"), member_text(name_of, number[1]));
         all[i].value = edge_view(edge, busy);
         all[i].perms = json_dumps(all[i].value, JSON_COMPACT | JSON_SORT_KEYS);
     }
@@ -158,7 +153,7 @@ json_t *compare_graph_view(const json_t *graph, bool busy)
                  json_integer_value(json_object_get(node, "id")));
         json_object_set_new_nocheck(name_of, number, json_string_nocheck(name));
         if (!busy || strcmp(name, nameless) != 0) {
-            set_unique(nodes_view, name, json_string_nocheck(text_of(node, "type")));
+            set_unique(nodes_view, name, json_string_nocheck(member_text(node, "type")));
         }
         free(name);
     }
@@ -189,8 +184,8 @@ static void drop_perms(json_t *view)
 
 static const char *block_name(const json_t *device)
 {
-    const char *name = text_of(device, "device");
-    return *name ? name : text_of(device, "qdev");
+    const char *name = member_text(device, "device");
+    return *name ? name : member_text(device, "qdev");
 }
 
 /* {"at": {NAME: ENTRY}, "order": [NAME...]} */
@@ -199,7 +194,7 @@ static json_t *list_view(const json_t *list, int which)
     json_t *at = json_object(), *order = json_array();
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *entry = json_array_get(list, i);
-        const char *name = which == NODES ? text_of(entry, "node-name") : block_name(entry);
+        const char *name = which == NODES ? member_text(entry, "node-name") : block_name(entry);
         set_unique(at, name, json_incref(entry));
         json_array_append_new(order, json_string_nocheck(name));
     }
@@ -279,10 +274,17 @@ static bool is_known(const struct diff_list *known, const char *path)
     return false;
 }
 
+/* io NODE resume TAG, or remove_break TAG. */
+static bool lets_go(const struct record_stmt *s)
+{
+    return strcmp(s->command, "io") == 0 &&
+           (strstr(s->text, " resume ") || strstr(s->text, " remove_break "));
+}
+
 bool compare_is_late(const struct record_stmt *s)
 {
     return strcmp(s->command, "device_del") == 0 || strstr(s->text, "\"device_del\"") ||
-           compare_is_aio(s);
+           compare_is_aio(s) || lets_go(s);
 }
 
 /* What was known of a state that was not asked for this time. */

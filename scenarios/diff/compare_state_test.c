@@ -98,6 +98,40 @@ static void after_a_statement_of_one_side(void **state)
     assert_false(compare_same_history(&t->at[OURS], &t->at[THEIRS]));
 }
 
+/* How the side that was left out stands is known; only what parted the ways is excused. */
+static void difference_behind_a_statement_of_one_side(void **state)
+{
+    struct twins *t = *state;
+    both(t, "io r write 0 512");
+    both(t, "block_resize node-name=n size=1M");
+    last(t, THEIRS)->end = RECORD_SKIPPED;
+    set(&last(t, OURS)->nodes, "[{'node-name': 'n'}]");
+    set(&last(t, THEIRS)->nodes, NULL);
+    set(&last(t, THEIRS)->graph, NULL);
+    set(&last(t, THEIRS)->block, NULL);
+    both(t, "io n write 0 512");
+    set(&last(t, OURS)->nodes, "[{'node-name': 'n'}]");
+    both(t, "io n write 0 512");
+    set(&last(t, OURS)->nodes, "[{'node-name': 'n'}, {'node-name': 'new'}]");
+    compare(t);
+    assert_int_equal(row(t, 2)->verdict, DIFF_SAME);
+    assert_int_equal(row(t, 3)->verdict, DIFF_DIFFERS);
+}
+
+static void difference_right_behind_a_statement_of_one_side(void **state)
+{
+    struct twins *t = *state;
+    both(t, "io r write 0 512");
+    both(t, "block_resize node-name=n size=1M");
+    last(t, THEIRS)->end = RECORD_SKIPPED;
+    both(t, "io n write 0 512");
+    set(&last(t, THEIRS)->nodes, NODES_RO);
+    assert_int_equal(t->at[OURS].len, 3);
+    compare(t);
+    assert_int_equal(row(t, 1)->verdict, DIFF_SKIPPED);
+    assert_int_equal(row(t, 2)->verdict, DIFF_DIFFERS);
+}
+
 static void after_a_look_of_one_side(void **state)
 {
     struct twins *t = *state;
@@ -261,6 +295,15 @@ static void events_that_are_merged(void **state)
     assert_same(t);
 }
 
+static void first_of_merged_events(void **state)
+{
+    struct twins *t = *state;
+    both(t, "io q read 0 512");
+    event(t, OURS, "QUORUM_REPORT_BAD", "{'node-name': 'a', 'sector-num': 2}");
+    event(t, THEIRS, "QUORUM_REPORT_BAD", "{'node-name': 'a', 'sector-num': 1}");
+    assert_differs(t, 0, "event QUORUM_REPORT_BAD.data.sector-num\n  model: 2\n  qemu:  1\n");
+}
+
 static void merged_events_that_do_not_come_at_all(void **state)
 {
     struct twins *t = *state;
@@ -279,6 +322,8 @@ int main(void)
         STORY(a_device_goes_a_moment_later), STORY(a_device_does_not_go),
         STORY(events_come_later), STORY(event_that_does_not_come), STORY(event_with_other_data),
         STORY(order_that_is_promised), STORY(order_that_is_not_promised),
+        STORY(difference_behind_a_statement_of_one_side),
+        STORY(difference_right_behind_a_statement_of_one_side), STORY(first_of_merged_events),
         STORY(events_that_are_merged), STORY(merged_events_that_do_not_come_at_all),
         STORY(order_behind_args),
         STORY(state_across_a_verb),

@@ -78,6 +78,61 @@ static void expectation_about_the_order_of_members(void **state)
     assert_same(t);
 }
 
+/* Statements of the script alone are not counted, but what the reference says to them is. */
+static void command_line_of_one_side(void **state)
+{
+    struct twins *t = *state;
+    both(t, "args -drive if=none");
+    for (int w = OURS; w < COMPARE_SIDES; w++) {
+        last(t, w)->counted = false;
+        set(&last(t, w)->reply, NULL);
+    }
+    last(t, OURS)->failed = true;
+    set_text(&last(t, OURS)->output, "Option '-drive' is not available\n");
+    assert_differs(t, 0, "failed\n  model: true\n  qemu:  false\n");
+}
+
+/* The hints that QEMU adds are not the model's business, and a case of nothing else has been
+ * compared. */
+static void command_line_with_a_hint(void **state)
+{
+    struct twins *t = *state;
+    both(t, "args -drive size=x");
+    for (int w = OURS; w < COMPARE_SIDES; w++) {
+        last(t, w)->counted = false;
+        last(t, w)->failed = true;
+        set(&last(t, w)->reply, NULL);
+        set_text(&last(t, w)->output, "Parameter 'size' expects a number\n");
+    }
+    set_text(&last(t, THEIRS)->output, "Parameter 'size' expects a number\n"
+                                       "Optional suffix k, M, G, T, P or E means kilo-, mega-, "
+                                       "giga-, tera-, peta-\nand exabytes, respectively.\n");
+    assert_same(t);
+}
+
+/* With the power go the nodes: what is there afterwards may have the same automatic names. */
+static void names_behind_a_power_cut(void **state)
+{
+    struct twins *t = *state;
+    const char *name[] = { "#block012", "#block034", "#block012", "#block078" };
+    for (int i = 0; i < 2; i++) {
+        both(t, "blockdev-add driver=raw file.driver=null-co");
+        for (int w = OURS; w < COMPARE_SIDES; w++) {
+            char *nodes = mem_printf("[{'node-name': '%s', 'drv': 'null-co', 'file': 'a',"
+                                     "  'image': {'virtual-size': 512}}]", name[2 * i + w]);
+            set(&last(t, w)->nodes, nodes);
+            set(&last(t, w)->graph, NULL);
+            set(&last(t, w)->block, NULL);
+            free(nodes);
+        }
+        if (i == 0) {
+            both(t, "power cut");
+            last(t, OURS)->counted = last(t, THEIRS)->counted = false;
+        }
+    }
+    assert_same(t);
+}
+
 /* Aio: the model tells it when time moves, QEMU at once. */
 static void requests_that_nobody_waits_for(void **state)
 {
@@ -105,6 +160,30 @@ static void request_that_nobody_waits_for_fails(void **state)
                          "  qemu:  aio_write failed: Input/output error\n");
 }
 
+/* What came between statements counts, and so does what comes as the program ends, if the other
+ * has told it. */
+static void requests_that_end_with_the_case(void **state)
+{
+    struct twins *t = *state;
+    both(t, "io n aio_write 0 512");
+    set_text(&last(t, OURS)->output, "");
+    set_text(&last(t, THEIRS)->output, "");
+    set_text(&t->at[OURS].late_end, "wrote 512/512 bytes at offset 0\n512 bytes, 1 ops; 2 sec\n");
+    set_text(&t->at[THEIRS].late, "wrote 512/512 bytes at offset 0\n512 bytes, 1 ops; 1 sec\n");
+    assert_same(t);
+}
+
+static void request_that_fails_on_one_side(void **state)
+{
+    struct twins *t = *state;
+    both(t, "io n aio_write 0 512");
+    set_text(&last(t, OURS)->output, "");
+    set_text(&last(t, THEIRS)->output, "");
+    set_text(&t->at[THEIRS].late, "aio_write failed: Input/output error\n");
+    assert_differs(t, 0, "output of aio\n  model: (not there)\n"
+                         "  qemu:  aio_write failed: Input/output error\n");
+}
+
 /* ---- ends ---- */
 
 static void quirk_that_holds(void **state)
@@ -120,6 +199,20 @@ static void quirk_that_holds(void **state)
     assert_int_equal(row(t, 0)->verdict, DIFF_QUIRK);
     assert_non_null(strstr(row(t, 0)->detail, "qemu: {\"error\": {\"desc\": \"strange\"}}"));
     assert_int_equal(row(t, 1)->verdict, DIFF_SAME);
+    assert_non_null(strstr(row(t, 0)->detail, "nodes.r.ro\n")); /* What it brings is told. */
+}
+
+/* What a quirk leaves is known; what the next statement does is not excused by it. */
+static void statement_behind_a_quirk(void **state)
+{
+    struct twins *t = *state;
+    replies(t, "blockdev-del node-name=x", "{'return': {}}", "{'error': {'desc': 'strange'}}");
+    last(t, THEIRS)->quirk = QUIRK_HOLDS;
+    both(t, "io r write 0 512");
+    set(&last(t, THEIRS)->nodes, NODES_RO);
+    compare(t);
+    assert_int_equal(row(t, 0)->verdict, DIFF_QUIRK);
+    assert_int_equal(row(t, 1)->verdict, DIFF_DIFFERS);
 }
 
 static void quirk_that_is_gone(void **state)
@@ -174,7 +267,7 @@ static void nothing_to_compare(void **state)
 static void verbs_are_not_counted(void **state)
 {
     struct twins *t = *state;
-    both(t, "args -drive if=none,id=d");
+    both(t, "export d0 d1");
     last(t, OURS)->counted = last(t, THEIRS)->counted = false;
     set_text(&last(t, OURS)->output, "a warning");
     both(t, "io r write 0 512");
@@ -186,6 +279,23 @@ static void verbs_are_not_counted(void **state)
     assert_string_equal(row(t, 0)->command, "io write");
     assert_string_equal(row(t, 1)->command, "args");
     assert_int_equal(row(t, 1)->verdict, DIFF_ABORTS);
+}
+
+/* What only the real one fails at is a difference; what the model refuses is a rule of scripts. */
+static void verb_that_fails(void **state)
+{
+    struct twins *t = *state;
+    both(t, "clock advance 1s");
+    last(t, OURS)->counted = false;
+    last(t, OURS)->failed = true;
+    both(t, "wait A");
+    last(t, OURS)->counted = false;
+    last(t, THEIRS)->failed = true;
+    set_text(&last(t, THEIRS)->output, "the load has failed");
+    compare(t);
+    assert_int_equal(t->r.diff_len, 1);
+    assert_string_equal(row(t, 0)->command, "wait");
+    assert_non_null(strstr(row(t, 0)->detail, "qemu:  the load has failed\n"));
 }
 
 /* ---- rows ---- */
@@ -233,6 +343,80 @@ static void maps_and_data(void **state)
     assert_string_equal(row(t, 2)->command, "data");
     assert_string_equal(row(t, 2)->detail,
                         "data of n.1\n  model: 0+512 aa\n  qemu:  0+512 bb\n");
+}
+
+static struct record_stmt *new_end(const char *nodes)
+{
+    struct record_stmt *s = NEW(struct record_stmt);
+    *s = (struct record_stmt){ .command = mem_strdup("end"), .text = mem_strdup("end"),
+                               .nodes = json(nodes), .graph = json(GRAPH), .block = json(BLOCK) };
+    return s;
+}
+
+/* The last statement may have late effects, or be a verb, behind which nobody asks. */
+static void state_at_the_end(void **state)
+{
+    struct twins *t = *state;
+    both(t, "device_del id=x");
+    t->at[OURS].end = new_end(NODES);
+    t->at[THEIRS].end = new_end(NODES_RO);
+    compare(t);
+    assert_int_equal(t->r.verdict, VERDICT_FAIL);
+    assert_int_equal(t->r.diff_len, 2);
+    assert_string_equal(row(t, 1)->command, "state");
+    assert_int_equal(row(t, 1)->statement, 0);
+    assert_non_null(strstr(row(t, 1)->detail, "nodes.r.ro\n"));
+}
+
+#define GRAPH_OF_A_REQUEST                                                                         \
+    "{'nodes': [{'id': 1, 'name': 'r', 'type': 'block-driver'},"                                   \
+    "           {'id': 2, 'name': 'n', 'type': 'block-driver'},"                                   \
+    "           {'id': 3, 'name': 'vb', 'type': 'block-backend'},"                                 \
+    "           {'id': 4, 'name': '', 'type': 'block-backend'}],"                                  \
+    " 'edges': [{'parent': 1, 'child': 2, 'name': 'file', 'perm': ['write'], 'shared-perm': []},"  \
+    "           {'parent': 3, 'child': 1, 'name': 'root', 'perm': [], 'shared-perm': []},"         \
+    "           {'parent': 4, 'child': 1, 'name': 'root', 'perm': [], 'shared-perm': []}]}"
+
+/* A request holds its node for as long as it takes: nobody knows how long, before it is waited
+ * for. */
+static void request_in_flight_at_the_end(void **state)
+{
+    struct twins *t = *state;
+    both(t, "io r aio_write -q 0 512");
+    for (int w = OURS; w < COMPARE_SIDES; w++) {
+        set_text(&last(t, w)->output, "");
+        t->at[w].end = new_end(NODES);
+    }
+    set(&t->at[THEIRS].end->graph, GRAPH_OF_A_REQUEST);
+    assert_same(t);
+}
+
+static void backend_behind_a_flush(void **state)
+{
+    struct twins *t = *state;
+    both(t, "io r aio_write -q 0 512");
+    set_text(&last(t, OURS)->output, "");
+    set_text(&last(t, THEIRS)->output, "");
+    both(t, "io r aio_flush");
+    t->at[OURS].end = new_end(NODES);
+    t->at[THEIRS].end = new_end(NODES);
+    set(&t->at[THEIRS].end->graph, GRAPH_OF_A_REQUEST);
+    compare(t);
+    assert_int_equal(t->r.verdict, VERDICT_FAIL);
+    assert_string_equal(row(t, 2)->command, "state");
+}
+
+/* One has told of the end of its request, and the other has it still. */
+static void request_that_one_side_has_ended(void **state)
+{
+    struct twins *t = *state;
+    both(t, "io r aio_write 0 512");
+    set_text(&last(t, OURS)->output, "");
+    both(t, "query-block");
+    set(&last(t, OURS)->graph, GRAPH_OF_A_REQUEST);
+    both(t, "io r aio_flush");
+    set_text(&last(t, THEIRS)->output, "");
+    assert_same(t);
 }
 
 static void maps_when_the_ways_parted(void **state)
@@ -354,10 +538,15 @@ int main(void)
         STORY(requests_that_nobody_waits_for), STORY(request_that_nobody_waits_for_fails),
         STORY(quirk_that_holds), STORY(quirk_that_is_gone), STORY(the_reference_dies),
         STORY(the_reference_does_not_answer), STORY(nothing_to_compare),
+        STORY(statement_behind_a_quirk), STORY(requests_that_end_with_the_case),
+        STORY(request_that_fails_on_one_side), STORY(state_at_the_end),
+        STORY(request_in_flight_at_the_end), STORY(backend_behind_a_flush),
+        STORY(request_that_one_side_has_ended), STORY(verb_that_fails),
         STORY(verbs_are_not_counted), STORY(what_a_row_is_about), STORY(maps_and_data),
         STORY(maps_when_the_ways_parted), STORY(canary_of_everything_compared),
         STORY(expectation_about_the_order_of_members),
-        STORY(maps_when_requests_raced),
+        STORY(maps_when_requests_raced), STORY(command_line_of_one_side),
+        STORY(command_line_with_a_hint), STORY(names_behind_a_power_cut),
     };
     return cmocka_run_group_tests_name("scenarios/diff/compare", tests, NULL, NULL);
 }

@@ -9,7 +9,8 @@
  *           lies below).  An image whose backing file is not there is looked at alone.
  *
  * Not compared: actual-size; what `map` says of raw files, which is where the file system has
- * holes; and where clusters are when requests have overtaken each other.
+ * holes, nor that the data of an image lie in one of these; and where clusters are when requests
+ * have overtaken each other.
  */
 #include "scenarios/diff/files.h"
 
@@ -309,6 +310,33 @@ static int ask(const struct files *f, const struct both *b, const char *command,
     return 0;
 }
 
+/* Whether data are a hole of the file is left out of a map. */
+static void drop_holes(json_t *map)
+{
+    json_t *last = NULL, *entry;
+    for (size_t i = 0; i < json_array_size(map);) {
+        entry = json_array_get(map, i);
+        if (!json_is_true(json_object_get(entry, "data"))) {
+            last = NULL;
+            i++;
+            continue;
+        }
+        json_object_set_new(entry, "zero", json_false());
+        json_int_t had = json_integer_value(json_object_get(last, "length"));
+        json_int_t bytes = json_integer_value(json_object_get(entry, "length"));
+        json_int_t gap = json_integer_value(json_object_get(entry, "offset")) -
+                         json_integer_value(json_object_get(last, "offset"));
+        if (last && gap == had && json_object_get(entry, "offset") &&
+            json_equal(json_object_get(last, "depth"), json_object_get(entry, "depth"))) {
+            json_object_set_new(last, "length", json_integer(had + bytes));
+            json_array_remove(map, i);
+            continue;
+        }
+        last = entry;
+        i++;
+    }
+}
+
 /* Where the image has its data is left out: from a map, whose entries then go on as far as they say
  * the same, and from what `check` counts. */
 static void drop_places(json_t *answer)
@@ -349,6 +377,9 @@ static int diff_answers(const struct files *f, const struct both *b, const char 
     int ret = 0;
     for (int w = OURS; w < COMPARE_SIDES && ret == 0; w++) {
         ret = ask(f, b, command, w, &answer[w], err);
+        if (ret == 0 && strcmp(command, "map") == 0) {
+            drop_holes(answer[w]);
+        }
         if (ret == 0 && (f->ours->shuffled || f->theirs->shuffled)) {
             drop_places(answer[w]);
         }

@@ -265,6 +265,7 @@ static void make_world(struct rand_gen *g, struct strbuf *out)
         g->files[g->files_len - 1].small_clusters = small;
         free(name);
     }
+    g->world_files = g->files_len;
     strbuf_puts(out, "device_add driver=virtio-scsi-pci id=vs0\n");
 }
 

@@ -389,6 +389,54 @@ static bool bottom_elsewhere(const struct rand_gen *g, const struct rand_cmd *c)
     return any_object(c->args, has_other_bottom, 0);
 }
 
+static bool is_unmapping_file(const json_t *object)
+{
+    const char *zeroes = rand_str(object, "detect-zeroes");
+    return is_driver(object, "file") && zeroes && strcmp(zeroes, "unmap") == 0;
+}
+
+static bool unmapping_file(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    (void)g;
+    return any_object(c->args, is_unmapping_file, 0);
+}
+
+static bool remove_used_fd(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    char *name = mem_printf("/dev/fdset/%" JSON_INTEGER_FORMAT,
+                            json_integer_value(json_object_get(c->args, "fdset-id")));
+    bool used = false;
+    for (size_t i = 0; is_verb(c, "remove-fd") && i < g->nodes_len; i++) {
+        const char *file = rand_str(g->nodes[i].options, "filename");
+        used = used || (file && strcmp(file, name) == 0);
+    }
+    free(name);
+    return used;
+}
+
+/* One cluster at a time: several are compressed by threads, and lie in the order in which these end. */
+static bool several_compressed(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    enum { SMALLEST = 512 };
+    const char *text = strbuf_str(&c->io);
+    if (!is_verb(c, "io") || !strstr(text, " write ")) {
+        return false;
+    }
+    char *name = mem_strndup(text, strcspn(text, " "));
+    json_t *ref = json_string(name);
+    bool compressed = rand_tree_has(g, ref, "compress", 0);
+    json_decref(ref);
+    free(name);
+    uint64_t bytes = 0, offset = 0;
+    char *words = mem_strdup(text), *last = strrchr(words, ' ');
+    int ret = text_parse_u64(last + 1, &bytes);
+    *last = '\0';
+    ret = ret < 0 ? ret : text_parse_u64(strrchr(words, ' ') + 1, &offset);
+    CHECK(ret == 0);
+    free(words);
+    return compressed && offset % SMALLEST + bytes > SMALLEST;
+}
+
 static bool image_over_blkverify(const struct rand_gen *g, const struct rand_cmd *c)
 {
     return (is_verb(c, "blockdev-add") || is_verb(c, "blockdev-reopen")) && c->args &&
@@ -441,6 +489,12 @@ static bool spoiled_device(const struct rand_gen *g, const struct rand_cmd *c)
     return is_verb(c, "device_add") && c->spoiled;
 }
 
+static bool device_on_thread(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    return (is_verb(c, "device_add") || is_verb(c, "blockdev-insert-medium")) && c->args &&
+           names_threaded(g, c->args, 0);
+}
+
 static bool list_of_iothreads(const struct rand_gen *g, const struct rand_cmd *c)
 {
     return is_verb(c, "query-iothreads") && g->iothreads_made > 1;
@@ -487,18 +541,23 @@ static const struct rule rules[] = {
     { "quorums that compare", "In blkverify mode QEMU prints the difference to standard error",
       quorum_that_compares },
     { "device_del of a drive that was plugged in empty",
-      "A CD drive that was plugged in empty takes its medium along", del_of_empty_drive },
+      "a CD drive that was plugged in empty takes its medium along", del_of_empty_drive },
     { "device_add that fails of an empty drive",
-      "A CD drive that was plugged in empty takes its medium along", add_of_bad_empty_drive },
-    { "zeroing in an iothread", "`qemu-io NODE \"write -z ...\"` of a node in an iothread",
+      "a CD drive that was plugged in empty takes its medium along", add_of_bad_empty_drive },
+    { "zeroing in an iothread", "`io NODE write -z` works on a node of an iothread",
       zeroes_in_iothread },
-    { "resizing images of small clusters", "Freed clusters wait for a flush before they are used",
+    { "resizing images of small clusters", "A write that takes freed clusters flushes first",
       resize_of_small_clusters },
     { "virtio disks with an iothread", "A virtio disk with an iothread takes its node there", NULL },
     { "requests of no bytes", "A request of no bytes never reaches the node", NULL },
     { "direct I/O", "requests are aligned to the disk's sector", direct_io },
     { "a bottom that is not in the chain", "A `bottom` that does not lie below the filter",
       bottom_elsewhere },
+    { "files that unmap the zeroes they find", "A file with `detect-zeroes=unmap` gets longer",
+      unmapping_file },
+    { "remove-fd of what is open", "What remove-fd takes out goes at once", remove_used_fd },
+    { "several clusters that are compressed", "Clusters of one compressed write lie in their order",
+      several_compressed },
     { "images over blkverify", "QEMU prints the text to standard error and exits with status 1",
       image_over_blkverify },
     { "snapshots below force-share", "What an edge shares because of `force-share`",
@@ -517,11 +576,14 @@ static const struct rule rules[] = {
       threshold_below_others },
     { "reopen of a node that goes", "A node that is reopened by the command that takes its last user",
       reopen_of_what_goes },
-    { "reopen where ways meet", "A child that is led elsewhere where several ways meet",
+    { "reopen where ways meet", "A child may be led elsewhere where several ways meet",
       reopen_of_diamond },
     { "names that are too long", "An error text has at most 1023 bytes", long_name },
-    { "edges across iothreads", "A new edge from a node of the main loop down to one of an iothread",
+    { "edges across iothreads", "a new edge from a node of the main loop down to one of an iothread",
       join_across_iothreads },
+    { "frontends on nodes of iothreads",
+      "a new edge from a node of the main loop down to one of an iothread", device_on_thread },
+    { "requests that frontends refuse", "`io` on a frontend is a request of the guest", NULL },
     { "order of iothreads", "Objects and their properties are listed in the order in which they were",
       list_of_iothreads },
     { "object-del of an iothread in use", "QEMU deletes it and dies of the node's next request",

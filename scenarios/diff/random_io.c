@@ -8,22 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A node or a device, and how long it is.  False: there is none. */
-static bool pick_where(struct rand_gen *g, const char **name, int64_t *size)
+/* A frontend has checks of its own, which the monitor's qemu-io goes round: only what passes them is
+ * asked of one.  False: there is none. */
+static bool make_device_io(struct rand_gen *g, struct rand_cmd *c)
 {
-    const struct rand_node *n = rand_pick_node(g, false);
+    enum { BLOCK = 4096 };
     const struct rand_device *d =
         g->devices_len > 0 ? &g->devices[rand_below(g, g->devices_len)] : NULL;
-    if (d && rand_chance(g, 300)) {
-        *name = d->id;
-        *size = d->drive ? rand_node_size(g, d->drive) : 0;
-        return true;
-    }
-    if (!n) {
+    int64_t size = d && d->drive ? rand_node_size(g, d->drive) : 0;
+    if (size < BLOCK) {
         return false;
     }
-    *name = n->name;
-    *size = rand_node_size(g, n->name);
+    strbuf_printf(&c->io, "%s read %" PRIu64 " %d", d->id,
+                  rand_below(g, (uint64_t)(size / BLOCK)) * BLOCK, BLOCK);
     return true;
 }
 
@@ -69,11 +66,15 @@ static bool is_image_file(const struct rand_gen *g, const char *name)
 
 static bool make_io(struct rand_gen *g, struct rand_cmd *c)
 {
-    const char *name;
-    int64_t size;
-    if (!pick_where(g, &name, &size)) {
+    const struct rand_node *n = rand_pick_node(g, false);
+    if (rand_chance(g, 150)) {
+        return make_device_io(g, c);
+    }
+    if (!n) {
         return false;
     }
+    const char *name = n->name;
+    int64_t size = rand_node_size(g, name);
     strbuf_printf(&c->io, "%s ", name);
     uint64_t what = rand_below(g, 100);
     if (what < 40 && is_image_file(g, name) && !rand_chance(g, 50)) {

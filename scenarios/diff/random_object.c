@@ -234,7 +234,7 @@ static void took_export_del(struct rand_gen *g, const struct rand_cmd *c)
 
 static bool make_add_fd(struct rand_gen *g, struct rand_cmd *c)
 {
-    const struct rand_file *f = &g->files[rand_below(g, g->files_len)];
+    const struct rand_file *f = &g->files[rand_below(g, g->world_files)]; /* It is there. */
     int64_t id = (int64_t)rand_below(g, 3);
     c->args = json_pack("{s:I}", "fdset-id", (json_int_t)id);
     if (rand_chance(g, 200)) {

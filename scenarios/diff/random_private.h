@@ -71,6 +71,7 @@ struct rand_gen {
     size_t nodes_len, nodes_cap;
     struct rand_file *files;
     size_t files_len, files_cap;
+    size_t world_files; /* Those that are there from the beginning. */
     struct rand_device *devices;
     size_t devices_len, devices_cap;
     struct rand_names groups, iothreads, exports, fdsets;

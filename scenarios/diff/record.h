@@ -70,6 +70,7 @@ struct record {
     char *files;
     /* Several requests wrote at the same time: where a format puts what is a matter of luck. */
     bool shuffled;
+    bool formats; /* There was an image of a format that puts things where it likes. */
     /* Requests wrote while commands changed what is below them: so is which layer has what.  Or the
      * case was cut short.  What nodes and images hold in the end is not compared. */
     bool raced;

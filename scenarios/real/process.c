@@ -351,7 +351,12 @@ bool real_poll(struct target_real *rt, int64_t wait_ns)
         { .fd = rt->err, .events = POLLIN },
     };
     int64_t ms = wait_ns <= 0 ? 0 : MIN(wait_ns / NS_PER_MS + 1, 100);
-    if (poll(p, ARRAY_LEN(p), (int)ms) <= 0) {
+    int ready = poll(p, ARRAY_LEN(p), (int)ms);
+    if (ready == 0 && ms > 0 && real_has_exited(rt->pid)) {
+        real_died(rt); /* What it has started holds its monitor open. */
+        return false;
+    }
+    if (ready <= 0) {
         return true;
     }
     if (p[2].revents) {

@@ -26,13 +26,13 @@ static const char id_prefix[] = "blksim-";
 
 /* ---- sending ---- */
 
-/* Once; what of it was taken, or -1. */
-static ssize_t send_once(struct target_real *rt, const char *bytes, size_t n)
+/* Once; what of it was taken, or -1.  with_fd: a descriptor that was passed goes along. */
+static ssize_t send_once(struct target_real *rt, const char *bytes, size_t n, bool with_fd)
 {
     char control[CMSG_SPACE(sizeof(int))] = { 0 };
     struct iovec iov = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = n };
     struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-    if (rt->pass_fd >= 0) {
+    if (with_fd && rt->pass_fd >= 0) {
         m.msg_control = control;
         m.msg_controllen = sizeof(control);
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
@@ -42,7 +42,7 @@ static ssize_t send_once(struct target_real *rt, const char *bytes, size_t n)
         memcpy(CMSG_DATA(c), &rt->pass_fd, sizeof(int));
     }
     ssize_t put = sendmsg(rt->sock, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (put > 0 && rt->pass_fd >= 0) {
+    if (put > 0 && with_fd && rt->pass_fd >= 0) {
         close(rt->pass_fd);
         rt->pass_fd = -1;
     }
@@ -50,12 +50,12 @@ static ssize_t send_once(struct target_real *rt, const char *bytes, size_t n)
 }
 
 /* All of it; a monitor that does not read makes the target stuck. */
-static void send_all(struct target_real *rt, const char *bytes, size_t n)
+static void send_all(struct target_real *rt, const char *bytes, size_t n, bool with_fd)
 {
     int64_t until_ns = real_clock_ns() + real_limit_ns(rt);
     size_t at = 0;
     while (at < n && rt->pid > 0 && !rt->stuck) {
-        ssize_t put = send_once(rt, bytes + at, n - at);
+        ssize_t put = send_once(rt, bytes + at, n - at, with_fd);
         at += put > 0 ? (size_t)put : 0;
         if (put <= 0) {
             struct pollfd p = { .fd = rt->sock, .events = POLLOUT };
@@ -81,7 +81,7 @@ static struct real_req *add_req(struct target_real *rt, struct target_call *call
 }
 
 /* Takes `request` over. */
-static void send_request(struct target_real *rt, json_t *request, uint64_t id)
+static void send_request(struct target_real *rt, json_t *request, uint64_t id, bool with_fd)
 {
     char name[32];
     snprintf(name, sizeof(name), "%s%" PRIu64, id_prefix, id);
@@ -91,7 +91,7 @@ static void send_request(struct target_real *rt, json_t *request, uint64_t id)
     struct strbuf line = { 0 };
     strbuf_puts(&line, text);
     strbuf_putc(&line, '\n');
-    send_all(rt, line.text, line.len);
+    send_all(rt, line.text, line.len, with_fd);
     strbuf_free(&line);
     free(text);
     json_decref(request);
@@ -136,7 +136,7 @@ void real_qmp_send(struct target_real *rt, const json_t *request, struct target_
     struct real_req *r = add_req(rt, call);
     uint64_t id = r->id;
     r->guest = real_guest_for(rt, request);
-    send_request(rt, json_copy((json_t *)(uintptr_t)request), id);
+    send_request(rt, json_copy((json_t *)(uintptr_t)request), id, true);
 }
 
 void real_qmp_send_raw(struct target_real *rt, const char *bytes, size_t n,
@@ -151,9 +151,9 @@ void real_qmp_send_raw(struct target_real *rt, const char *bytes, size_t n,
     struct strbuf all = { 0 };
     strbuf_add(&all, bytes, n);
     strbuf_add(&all, "\n\xff\n", 3);
-    send_all(rt, all.text, all.len);
+    send_all(rt, all.text, all.len, true);
     strbuf_free(&all);
-    send_request(rt, json_pack("{s:s}", "execute", "query-name"), id);
+    send_request(rt, json_pack("{s:s}", "execute", "query-name"), id, false);
 }
 
 /* ---- receiving ---- */
@@ -348,7 +348,7 @@ int real_exchange(struct target_real *rt, const char *command, json_t *arguments
     struct real_req *r = add_req(rt, NULL);
     uint64_t id = r->id;
     r->reply = &got;
-    send_request(rt, request, id);
+    send_request(rt, request, id, false);
     while (!got && rt->pid > 0 && !rt->stuck) {
         int64_t left_ns = until_ns - real_now_ns(rt);
         rt->stuck = left_ns <= 0;

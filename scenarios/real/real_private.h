@@ -116,7 +116,7 @@ struct target_real {
 
     struct real_req *reqs;
     uint64_t next_id;
-    int pass_fd; /* Goes with the next command; -1: none. */
+    int pass_fd; /* Goes with the next command of the script; -1: none. */
     uint64_t marks;
     uint64_t mark_seen;
 
@@ -166,14 +166,14 @@ char *real_qsd_word(char *word);
 
 /* spawn.c */
 void real_pause(int64_t ns);
-/* Path of a program, new; NULL with err set. */
-char *real_find_program(const char *prefix, const char *name, struct error *err);
 /* Starts it; it dies with this process.  Its pid, or -errno. */
 pid_t real_spawn_program(const struct real_spawn *s);
 /* Files that libfaketime has left for a process. */
 void real_forget_faketime(pid_t pid);
 /* Ends it, and what it has started in its process group. */
 void real_kill(pid_t pid);
+/* Whether it has ended; it is not waited for. */
+bool real_has_exited(pid_t pid);
 /* Waits for the end of a process, at most so long, and ends what it has left behind in its group;
  * false: it goes on. */
 bool real_wait_exit(pid_t pid, int64_t limit_ns, int *status);

@@ -2,7 +2,9 @@
 /* Programs: where they are, and starting them.
  *
  * What is started dies with this process, has no descriptors but those it is given, the C locale,
- * and, where libfaketime is installed, a wall clock that stands still.
+ * and, where libfaketime is installed, a wall clock that stands still.  It leads a process group,
+ * so that what it starts in its turn is ended with it; only when this process is killed does that
+ * stay, so a script in the place of a program had better exec it.
  */
 #include "scenarios/real/real_private.h"
 
@@ -264,22 +266,24 @@ void real_kill(pid_t pid)
     kill(pid, SIGKILL); /* It may not have made its group yet. */
 }
 
+bool real_has_exited(pid_t pid)
+{
+    siginfo_t info = { .si_pid = 0 };
+    int ret = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+    return ret < 0 ? errno == ECHILD : info.si_pid != 0;
+}
+
 bool real_wait_exit(pid_t pid, int64_t limit_ns, int *status)
 {
     int64_t until_ns = real_clock_ns() + limit_ns;
-    siginfo_t info = { .si_pid = 0 };
-    int ret;
-    while ((ret = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT)) < 0
-               ? errno == EINTR : !info.si_pid) {
+    while (!real_has_exited(pid)) {
         if (real_clock_ns() >= until_ns) {
             return false;
         }
         poll(NULL, 0, POLL_MS);
     }
-    if (ret == 0) {
-        kill(-pid, SIGKILL); /* It is not waited for yet: the number is still its own. */
-    }
-    if (ret < 0 || waitpid(pid, status, 0) != pid) {
+    kill(-pid, SIGKILL); /* It is not waited for yet: the number is still its own. */
+    if (waitpid(pid, status, 0) != pid) {
         *status = 0; /* Somebody else has waited for it. */
     }
     return true;

@@ -18,11 +18,6 @@
 /* So long a statement waits for a request that it has started and that nothing holds. */
 #define FRESH_NS (30 * NS_PER_MS)
 
-const char *real_kind_name(enum real_kind kind)
-{
-    return kind == REAL_QSD ? "qsd" : "qemu";
-}
-
 struct target_real *real_of(const struct target *t)
 {
     CHECK(t != NULL);

@@ -26,9 +26,6 @@ enum real_kind {
     REAL_QSD,
 };
 
-/* "qemu", "qsd". */
-const char *real_kind_name(enum real_kind kind);
-
 struct target_real_config {
     enum real_kind kind;
     const char *prefix;     /* Folder with the programs (DIR, DIR/bin); NULL: those of PATH. */
@@ -83,7 +80,7 @@ int target_real_read(struct target *t, const char *name, uint64_t offset, size_t
 int target_real_check_byte(struct target *t, const char *name, uint64_t offset, uint64_t bytes,
                            uint8_t byte, struct error *err);
 
-/* The next command takes a descriptor of that file along.  Errors: -errno of open. */
+/* The next command of the script takes a descriptor of that file along.  Errors: -errno of open. */
 int target_real_pass_fd(struct target *t, const char *file, bool writable, struct error *err);
 
 /* Ends the program as a power cut of it does (SIGKILL), and starts it again, with its command

@@ -651,8 +651,38 @@ static void command_lines(void **state)
     assert_null(target_real_take_warnings(f->t));
     io(f, "n0", "length", "1 MiB");
     assert_int_equal(target_real_args(f->t, 1, stopped, NULL), 0);
+    assert_null(target_real_take_warnings(f->t)); /* It has been told of that drive. */
     expect(f, "{\"execute\":\"query-status\"}",
            "{\"return\":{\"running\":false,\"singlestep\":false,\"status\":\"prelaunch\"}}");
+}
+
+static void explained_errors(void **state)
+{
+    char *bad[] = { (char[]){ "-drive" }, (char[]){ "if=none,id=1x" } };
+    char *none[] = { (char[]){ "-no-such-option" } };
+    struct fixture *f = *state;
+    struct error err = ERROR_INIT;
+    start(f, 0);
+    assert_int_equal(target_real_args(f->t, 2, bad, &err), -EINVAL);
+    assert_string_equal(err.text, "Parameter 'id' expects an identifier");
+    err = ERROR_INIT;
+    assert_int_equal(target_real_args(f->t, 1, none, &err), -EINVAL);
+    assert_string_equal(err.text, "invalid option");
+}
+
+static void power_cut(void **state)
+{
+    char *node[] = { (char[]){ "-blockdev" }, (char[]){ "null-co,node-name=n0" } };
+    char *thread[] = { (char[]){ "-object" }, (char[]){ "iothread,id=t0" } };
+    struct fixture *f = *state;
+    start(f, 0);
+    assert_int_equal(target_real_args(f->t, 2, node, NULL), 0);
+    assert_int_equal(target_real_machine_args(f->t, 2, thread, NULL), 0);
+    io(f, "n0", "length", "1 GiB");
+    target_real_power_cut(f->t);
+    expect(f, "{\"execute\":\"query-named-block-nodes\"}", "{\"return\":[]}");
+    expect(f, "{\"execute\":\"qom-get\",\"arguments\":{\"path\":\"/objects/t0\","
+              "\"property\":\"type\"}}", "{\"return\":\"iothread\"}");
 }
 
 static void tools_and_versions(void **state)
@@ -725,6 +755,8 @@ int main(void)
         TEST(a_stderr_that_is_of_no_use),
         TEST(power_goes_and_comes_back),
         TEST(command_lines),
+        TEST(explained_errors),
+        TEST(power_cut),
         TEST(tools_and_versions),
         TEST(the_processor_is_idle),
     };
