@@ -257,6 +257,11 @@ int node_backing_path(const struct node *n, char **out, struct error *err)
         n = c->node;
     }
     char *base = node_filename(n);
+    if (strncmp(base, "json:", strlen("json:")) == 0) {
+        free(base);
+        return error_set(err, -ENOTSUP, "Cannot generate a base directory for %s nodes",
+                         n->drv->name);
+    }
     *out = name_combine(base, name);
     free(base);
     return 0;

@@ -11,7 +11,7 @@
 
 /* ---- data ---- */
 
-/* Every piece is looked at here, as several bytes may be right.  1: one is wrong, and it is told. */
+/* Every piece is looked at here, as several bytes may be right.  1: one is wrong, as is told. */
 static int check_pieces(struct run_ctx *ctx, const struct script_expect *e, const char *node,
                         const struct data_words *d, struct error *err)
 {
@@ -47,7 +47,8 @@ void expect_real_data(struct run_ctx *ctx, const struct script_expect *e, char *
             /* Tells where. */
             ret = check_pieces(ctx, e, words[0], &d, &err);
             if (ret == 0) {
-                expect_fail(ctx, e, "the data of '%s' differs, and a moment later no more", words[0]);
+                expect_fail(ctx, e, "the data of '%s' differs, and a moment later no more",
+                            words[0]);
             }
         }
     } else if (ret == 0) {

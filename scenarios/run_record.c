@@ -173,25 +173,6 @@ static bool may_ask(const struct run_ctx *ctx)
                                       : target_sim_layer(ctx->target) != NULL);
 }
 
-/* While a load is in progress, sizes of what grows with it are those of a moment: all but those of
- * formats that have one of their own.  So is the mark that an image is in use. */
-static void drop_sizes(json_t *value)
-{
-    const char *key, *format = json_string_value(json_object_get(value, "format"));
-    json_t *member;
-    size_t i;
-    if (format && strcmp(format, "qcow2") != 0) {
-        json_object_del(value, "virtual-size");
-    }
-    json_object_del(value, "dirty-flag");
-    json_array_foreach(value, i, member) {
-        drop_sizes(member);
-    }
-    json_object_foreach(value, key, member) {
-        drop_sizes(member);
-    }
-}
-
 /* What the file below a format holds, and how long it is, is where the format has put things. */
 static bool any_format(const json_t *nodes)
 {
@@ -215,8 +196,8 @@ static void ask_state(struct run_ctx *ctx, struct record_stmt *r, bool moment)
     r->block = run_query(ctx, "query-block");
     record->formats |= any_format(r->nodes);
     if (moment || (record->shuffled && record->formats)) {
-        drop_sizes(r->nodes);
-        drop_sizes(r->block);
+        record_drop_sizes(r->nodes);
+        record_drop_sizes(r->block);
     }
 }
 
@@ -348,7 +329,7 @@ void run_record_nodes(struct run_ctx *ctx)
     }
     record->end = NEW(struct record_stmt);
     *record->end = (struct record_stmt){ .command = mem_strdup("end"), .text = mem_strdup("end") };
-    ask_state(ctx, record->end, record->shuffled);
+    ask_state(ctx, record->end, false);
     json_t *nodes = record->end->nodes, *entry;
     size_t i;
     ctx->recorded = 0;

@@ -192,7 +192,7 @@ static bool is_free(struct qcow2 *q, uint64_t cluster, bool *flushed)
 
 int64_t clusters_find(struct qcow2 *q, uint64_t n)
 {
-    uint64_t at = q->free_index, found = 0;
+    uint64_t start = q->free_index, at = start, found = 0;
     bool flushed = false;
     CHECK(n > 0);
     while (found < n) {
@@ -203,6 +203,10 @@ int64_t clusters_find(struct qcow2 *q, uint64_t n)
         }
         found = count == 0 && is_free(q, at, &flushed) ? found + 1 : 0;
         at++;
+        if (q->free_index < start) { /* Others became free meanwhile. */
+            start = at = q->free_index;
+            found = 0;
+        }
     }
     /* What an L2 entry can hold. */
     if (at - 1 > ENTRY_OFFSET >> q->cluster_bits) {

@@ -310,7 +310,7 @@ static void test_a_failed_l1_update_leaks_at_worst(void **state)
     struct world *w = *state;
     static const char once[] = "{'event':'l1_update','iotype':'write','once':true}";
     static const char twice[] = "{'event':'l1_update','iotype':'write','once':true},"
-                                "{'event':'none','iotype':'write','sector':384,'once':true}";
+                                "{'event':'l1_update','iotype':'write','once':true}";
     assert_int_equal(place_behind_l1_errors(w, "a", once), 5 * CLUSTER);
     assert_int_equal(place_behind_l1_errors(w, "b", twice), 6 * CLUSTER);
 }

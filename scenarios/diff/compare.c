@@ -544,16 +544,30 @@ static void compare_node_end(struct compare *c, const char *command, const char 
  * the last one, whose effects may be late. */
 static void compare_state_end(struct compare *c)
 {
-    const struct record_stmt *a = c->ours->end, *b = c->theirs->end;
+    const struct record *record[COMPARE_SIDES] = { c->ours, c->theirs };
+    struct record_stmt end[COMPARE_SIDES];
     struct diff_list list = { 0 };
-    if (!a || !b) {
+    if (!c->ours->end || !c->theirs->end) {
         return;
     }
+    for (int w = OURS; w < COMPARE_SIDES; w++) {
+        end[w] = *record[w]->end;
+        end[w].nodes = json_deep_copy(end[w].nodes);
+        end[w].block = json_deep_copy(end[w].block);
+        if (c->ours->shuffled || c->theirs->shuffled) {
+            record_drop_sizes(end[w].nodes);
+            record_drop_sizes(end[w].block);
+        }
+    }
     c->state.busy |= c->flying;
-    compare_names_pair(c->side, a, b);
-    compare_state(&c->state, c->side, a, b, c->absorb, &list);
+    compare_names_pair(c->side, &end[OURS], &end[THEIRS]);
+    compare_state(&c->state, c->side, &end[OURS], &end[THEIRS], c->absorb, &list);
     if (list.len) {
         add_end_row(c, "state", "", "the state at the end", &list, list.at[0].path);
+    }
+    for (int w = OURS; w < COMPARE_SIDES; w++) {
+        json_decref(end[w].nodes);
+        json_decref(end[w].block);
     }
     diff_list_free(&list);
 }

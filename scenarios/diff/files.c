@@ -125,7 +125,7 @@ static int tool_run(const struct files *f, const char *const *words, struct tool
 {
     char *argv[WORDS_MAX] = { (char *)f->qemu_img };
     int out[2], err_pipe[2], status, ret;
-    pid_t pid;
+    pid_t pid = -1;
     for (size_t i = 0; words[i]; i++) {
         CHECK(i + 2 < WORDS_MAX);
         argv[i + 1] = (char *)words[i];

@@ -244,8 +244,8 @@ static void make_world(struct rand_gen *g, struct strbuf *out)
         int64_t size = rand_size(g, image_sizes);
         struct rand_file *below = NULL;
         strbuf_printf(out, "image qcow2 %s %" PRId64, name, size);
-        char *cluster = rand_word(g, "64k 64k 64k 64k 64k 2M 4k 512");
-        bool small = strcmp(cluster, "4k") == 0 || strcmp(cluster, "512") == 0;
+        char *cluster = rand_word(g, "64k 64k 64k 64k 64k 2M 4k");
+        bool small = strcmp(cluster, "4k") == 0;
         if (!(small && size > SMALL_MAX) && rand_chance(g, 700)) {
             strbuf_printf(out, " cluster_size=%s", cluster);
         } else {

@@ -70,6 +70,24 @@ static bool reopen_of_diamond(const struct rand_gen *g, const struct rand_cmd *c
     return met > distinct + 1; /* The node itself comes twice. */
 }
 
+/* Beside its parent a child may leave out what it cannot leave out alone. */
+static bool reopen_beside_parent(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    const json_t *list = is_verb(c, "blockdev-reopen") ? json_object_get(c->args, "options") : NULL;
+    for (size_t i = 0; json_array_size(list) > 1 && i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        const struct rand_node *n = rand_find_node(g, rand_str(entry, "node-name"));
+        const char *key;
+        json_t *value;
+        json_object_foreach(n && !n->owned ? n->options : NULL, key, value) {
+            if (!json_object_get(entry, key)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static bool reopen_of_nothing(const struct rand_gen *g, const struct rand_cmd *c)
 {
     const json_t *list = json_object_get(c->args, "options");
@@ -171,6 +189,26 @@ static bool is_below_compress(const struct rand_gen *g, const char *node)
 static bool snapshot_below_compress(const struct rand_gen *g, const struct rand_cmd *c)
 {
     return any_base(g, c, is_below_compress);
+}
+
+static bool overlay_in_use(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    const json_t *actions = json_object_get(c->args, "actions");
+    for (size_t i = 0; is_verb(c, "transaction") && i < json_array_size(actions); i++) {
+        const json_t *data = json_object_get(json_array_get(actions, i), "data");
+        const char *overlay = rand_str(data, "overlay");
+        if (overlay && rand_node_users(g, overlay) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool child_of_other_length(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    const char *parent = rand_str(c->args, "parent"), *node = rand_str(c->args, "node");
+    return is_verb(c, "x-blockdev-change") && parent && node &&
+           rand_node_size(g, parent) != rand_node_size(g, node);
 }
 
 static bool is_random_null(const json_t *object)
@@ -576,6 +614,12 @@ static const struct rule rules[] = {
       threshold_below_others },
     { "reopen of a node that goes", "A node that is reopened by the command that takes its last user",
       reopen_of_what_goes },
+    { "options that only a parent lets a child leave out",
+      "A child that is reopened beside the node that opened it", reopen_beside_parent },
+    { "transactions on overlays that are used", "a transaction that is taken back leaves everything",
+      overlay_in_use },
+    { "children of another length", "The length of a new child is not looked at",
+      child_of_other_length },
     { "reopen where ways meet", "A child may be led elsewhere where several ways meet",
       reopen_of_diamond },
     { "names that are too long", "An error text has at most 1023 bytes", long_name },

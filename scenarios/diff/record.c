@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void record_init(struct record *r, const char *target)
 {
@@ -64,4 +65,21 @@ struct record_node *record_add_node(struct record *r, const char *name)
     struct record_node *n = &r->nodes[r->nodes_len++];
     *n = (struct record_node){ .name = mem_strdup(name) };
     return n;
+}
+
+void record_drop_sizes(json_t *value)
+{
+    const char *key, *format = json_string_value(json_object_get(value, "format"));
+    json_t *member;
+    size_t i;
+    if (format && strcmp(format, "qcow2") != 0) {
+        json_object_del(value, "virtual-size");
+    }
+    json_object_del(value, "dirty-flag");
+    json_array_foreach(value, i, member) {
+        record_drop_sizes(member);
+    }
+    json_object_foreach(value, key, member) {
+        record_drop_sizes(member);
+    }
 }

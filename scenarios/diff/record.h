@@ -83,5 +83,8 @@ struct record_stmt *record_add(struct record *r, uint32_t id, int line, const ch
                                const char *text);
 /* A new node at the end, zero but for its name. */
 struct record_node *record_add_node(struct record *r, const char *name);
+/* Of a state: while a load is in progress, sizes of what grows with it are those of a moment: all
+ * but those of formats that have one of their own.  So is the mark that an image is in use. */
+void record_drop_sizes(json_t *value);
 
 #endif
