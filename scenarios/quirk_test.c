@@ -15,7 +15,8 @@
 static void holds(const char *condition, const char *version, bool want)
 {
     if (quirk_matches(condition, version) != want) {
-        fail_msg("'%s' %s '%s'", condition, want ? "does not match" : "matches", version);
+        fail_msg("'%s' %s '%s'", condition, want ? "does not match" : "matches",
+                 version ? version : "(none)");
     }
 }
 

@@ -191,6 +191,7 @@ static void cor_child_perm(const struct node *n, const struct child *c, struct p
     (void)c;
     *out = parents;
     out->used |= PERM_WRITE_UNCHANGED;
+    out->shared |= PERM_WRITE_UNCHANGED; /* Whatever the parents say of it. */
 }
 
 static const struct driver_io cor_io = { .read = cor_read };

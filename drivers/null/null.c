@@ -27,7 +27,8 @@ struct null_state {
 
 static const struct schema_member options[] = {
     { "size", &schema_int, MEMBER_OPTIONAL, "1073741824", "size of the disk in bytes" },
-    { "latency-ns", &schema_uint64, MEMBER_OPTIONAL | MEMBER_HOW, "0", "time that a request takes" },
+    { "latency-ns", &schema_uint64, MEMBER_OPTIONAL | MEMBER_HOW, "0",
+      "time that a request takes" },
     { "read-zeroes", &schema_bool, MEMBER_OPTIONAL, "false", "reads give zeroes" },
     { 0 },
 };

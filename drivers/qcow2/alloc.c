@@ -13,7 +13,8 @@
  * clusters that are taken are those which would be taken if nothing were held.
  *
  * Invariants:
- *  1. The search begins at q->free_index and leaves it behind what it found; a cluster that gets free
+ * 1. The search begins at q->free_index and leaves it behind what it found; a cluster that gets
+ * free
  *     moves it back.
  *  2. fresh[0..written) are clusters whose last reference is gone from what was written.
  */

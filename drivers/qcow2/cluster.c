@@ -211,8 +211,8 @@ static int fill_table(struct qcow2 *q, uint64_t old, uint64_t table)
     return ret;
 }
 
-/* Nobody knows what a write that failed has left of the L1 table.  If its entry can be written as it
- * was the new table is free again; else it stays counted, so that it leaks at worst. */
+/* Nobody knows what a write that failed has left of the L1 table.  If its entry can be written
+ * as it was the new table is free again; else it stays counted, so that it leaks at worst. */
 static void drop_table(struct qcow2 *q, uint32_t index, uint64_t old, uint64_t table)
 {
     q->l1[index] = old;

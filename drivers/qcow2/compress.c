@@ -164,8 +164,8 @@ static int write_cluster(struct qcow2 *q, int64_t offset, const struct iobuf *da
     return ret;
 }
 
-/* As if that many clusters were compressed at a time: when one cannot be written, the others that are
- * in flight are. */
+/* As if that many clusters were compressed at a time: when one cannot be written, the others
+ * that are in flight are. */
 enum { IN_FLIGHT = 8 };
 
 int compressed_write(struct qcow2 *q, struct io_req *req)

@@ -2,14 +2,15 @@
 /* More refcount blocks, and a longer refcount table.
  *
  * A new block lies behind the clusters that need it, and the search for these then begins anew at
- * the same place.  It counts itself when it lies among the clusters that it counts; otherwise another
- * block counts it, and is made first.  Nothing points to a block before its contents are durable:
+ * the same place.  It counts itself when it lies among the clusters that it counts; otherwise
+ * another block counts it, and is made first.  Nothing points to a block before its contents are
+ * durable:
  *
  *     block (and the count of it) --flush--> entry of the table --flush--> used
  *
  * The table is full when the next block would have no entry.  Then a longer one is written where
- * the next block would begin to count, together with the blocks that count the new clusters, and the
- * header is switched over in one write:
+ * the next block would begin to count, together with the blocks that count the new clusters, and
+ * the header is switched over in one write:
  *
  *     ... clusters | the block | unused ... | more blocks | new table |
  *

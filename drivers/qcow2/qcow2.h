@@ -377,8 +377,8 @@ int64_t clusters_alloc(struct qcow2 *q, uint64_t bytes);
 void clusters_free(struct qcow2 *q, uint64_t offset, uint64_t bytes, enum discard_type type);
 /* Locked.  Gives back what an L2 entry refers to. */
 void entry_free(struct qcow2 *q, uint64_t entry, enum discard_type type);
-/* Locked.  First of n free clusters that lie together; nothing is counted, and the next search begins
- * behind them. */
+/* Locked.  First of n free clusters that lie together; nothing is counted, and the next search
+ * begins behind them. */
 int64_t clusters_find(struct qcow2 *q, uint64_t n);
 /* Locked.  Makes sure that the clusters have refcount blocks.  1: one came new; the next search
  * begins with these clusters at the latest, and then it is to be asked again. */

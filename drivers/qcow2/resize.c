@@ -242,8 +242,8 @@ static bool would_show(const struct qcow2 *q, int64_t old)
     return backing && io_length(backing->node) > old;
 }
 
-/* A place that ends beyond the old size may hold what lay there before.  Above a longer backing file
- * zeroes are written in any case, as QEMU does. */
+/* A place that ends beyond the old size may hold what lay there before.  Above a longer backing
+ * file zeroes are written in any case, as QEMU does. */
 static int zero_tail(struct qcow2 *q, int64_t old)
 {
     struct mapping m;

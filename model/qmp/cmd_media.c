@@ -302,7 +302,8 @@ static const struct schema_type change_type = {
     .name = "q_obj_blockdev-change-medium-arg", .kind = SCHEMA_STRUCT, .members = change_args
 };
 
-/* [io] The new medium, opened as the arguments say, and for the rest as the one before.  The reference is the caller's. */
+/* [io] The new medium, opened as the arguments say, and for the rest as the one before.  The
+ * reference is the caller's. */
 static int open_medium(struct layer *l, const struct backend *b, const json_t *args,
                        struct node **out, struct error *err)
 {

@@ -427,6 +427,21 @@ static bool bottom_elsewhere(const struct rand_gen *g, const struct rand_cmd *c)
     return any_object(c->args, has_other_bottom, 0);
 }
 
+static bool mentions_force_share(const json_t *object)
+{
+    return json_object_get(object, "force-share");
+}
+
+/* An option that is inherited, cannot change, and so contends with any other that cannot. */
+static bool reopen_with_force_share(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    bool there = any_object(c->args, mentions_force_share, 0);
+    for (size_t i = 0; i < g->nodes_len; i++) {
+        there = there || any_object(g->nodes[i].options, mentions_force_share, 0);
+    }
+    return is_verb(c, "blockdev-reopen") && there;
+}
+
 static bool is_unmapping_file(const json_t *object)
 {
     const char *zeroes = rand_str(object, "detect-zeroes");
@@ -481,17 +496,12 @@ static bool image_over_blkverify(const struct rand_gen *g, const struct rand_cmd
            rand_tree_has(g, c->args, "blkverify", 0) && rand_tree_has(g, c->args, "qcow2", 0);
 }
 
-static bool has_force_share(const json_t *object)
-{
-    return json_is_true(json_object_get(object, "force-share"));
-}
-
 static bool snapshot_below_force_share(const struct rand_gen *g, const struct rand_cmd *c)
 {
     bool snapshot = strncmp(c->verb, "blockdev-snapshot", strlen("blockdev-snapshot")) == 0 ||
                     is_verb(c, "transaction");
     for (size_t i = 0; snapshot && i < g->nodes_len; i++) {
-        if (any_object(g->nodes[i].options, has_force_share, 0)) {
+        if (any_object(g->nodes[i].options, mentions_force_share, 0)) {
             return true;
         }
     }
@@ -612,6 +622,8 @@ static const struct rule rules[] = {
       resize_off_alignment },
     { "thresholds below other nodes", "Copies and data of one allocating write",
       threshold_below_others },
+    { "reopen beside force-share", "Of several options that cannot be changed, or left out",
+      reopen_with_force_share },
     { "reopen of a node that goes", "A node that is reopened by the command that takes its last user",
       reopen_of_what_goes },
     { "options that only a parent lets a child leave out",

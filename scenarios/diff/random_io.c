@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A frontend has checks of its own, which the monitor's qemu-io goes round: only what passes them is
- * asked of one.  False: there is none. */
+/* A frontend has checks of its own, which the monitor's qemu-io goes round: only what passes
+ * them is asked of one.  False: there is none. */
 static bool make_device_io(struct rand_gen *g, struct rand_cmd *c)
 {
     enum { BLOCK = 4096 };

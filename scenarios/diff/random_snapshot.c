@@ -90,7 +90,8 @@ static void took_sync_args(struct rand_gen *g, const json_t *args)
     const char *node = rand_str(args, "node-name"), *file = rand_str(args, "snapshot-file");
     const char *name = rand_str(args, "snapshot-node-name");
     const char *format = rand_str(args, "format"), *mode = rand_str(args, "mode");
-    if (!name || !rand_find_node(g, node) || rand_node_users(g, node) == 0 || (format && strcmp(format, "raw") == 0) ||
+    if (!name || !rand_find_node(g, node) || rand_node_users(g, node) == 0 ||
+        (format && strcmp(format, "raw") == 0) ||
         (mode && strcmp(mode, "existing") == 0)) {
         return;
     }

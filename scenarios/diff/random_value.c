@@ -196,7 +196,8 @@ void rand_members(struct rand_gen *g, const char *owner, const struct schema_mem
         for (size_t i = 0; skip && skip[i]; i++) {
             skipped = skipped || strcmp(skip[i], m->name) == 0;
         }
-        if (!skipped && (!(m->flags & MEMBER_OPTIONAL) || rand_chance(g, rand_willing(g, owner, m)))) {
+        bool required = !(m->flags & MEMBER_OPTIONAL);
+        if (!skipped && (required || rand_chance(g, rand_willing(g, owner, m)))) {
             json_object_set_new(object, m->name, rand_value(g, owner, m));
         }
     }
