@@ -300,7 +300,7 @@ static int grow(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct e
     if (ret < 0) {
         return error_set_errno(err, ret, "Failed to zero out new clusters");
     }
-    ret = zero_tail(q, old);
+    ret = length > old ? zero_tail(q, old) : 0;
     if (ret < 0) {
         return error_set_errno(err, ret, "Failed to zero out the new area");
     }

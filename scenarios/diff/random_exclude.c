@@ -525,6 +525,35 @@ static bool resize_off_alignment(const struct rand_gen *g, const struct rand_cmd
             rand_node_users(g, json_string_value(ref)) > 0);
 }
 
+static bool resize_of_any_host(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    const json_int_t most = (json_int_t)1 << 40;
+    (void)g;
+    return is_verb(c, "block_resize") &&
+           json_integer_value(json_object_get(c->args, "size")) > most;
+}
+
+static bool has_rules(const json_t *object)
+{
+    return is_driver(object, "blkdebug") &&
+           (json_object_get(object, "inject-error") || json_object_get(object, "set-state"));
+}
+
+/* Each rule is several options. */
+static bool spoiled_rules(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    bool there = any_object(c->args, has_rules, 0);
+    for (size_t i = 0; i < g->nodes_len; i++) {
+        there = there || any_object(g->nodes[i].options, has_rules, 0);
+    }
+    return is_verb(c, "blockdev-reopen") && c->spoiled && there;
+}
+
+static bool stop_with_iothreads(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    return is_verb(c, "nbd-server-stop") && g->iothreads_made > 0 && g->exports.len > 1;
+}
+
 static bool threshold_below_others(const struct rand_gen *g, const struct rand_cmd *c)
 {
     const char *node = rand_str(c->args, "node-name");
@@ -622,6 +651,11 @@ static const struct rule rules[] = {
       resize_off_alignment },
     { "thresholds below other nodes", "Copies and data of one allocating write",
       threshold_below_others },
+    { "lengths that not every host has", "How the host does I/O", resize_of_any_host },
+    { "reopen with mistakes in rules", "Of several options that cannot be changed, or left out",
+      spoiled_rules },
+    { "the order in which exports go that ran in iothreads", "Exports have no transport",
+      stop_with_iothreads },
     { "reopen beside force-share", "Of several options that cannot be changed, or left out",
       reopen_with_force_share },
     { "reopen of a node that goes", "A node that is reopened by the command that takes its last user",

@@ -422,7 +422,7 @@ struct rand_file *rand_pick_file(struct rand_gen *g, bool qcow2, bool free)
     uint64_t n = 0;
     bool look = free && !rand_chance(g, g->any_permille / 10);
     for (int pass = 0; pass < 2 && !best; pass++) {
-        for (size_t i = 0; i < g->files_len; i++) {
+        for (size_t i = 0; i < g->world_files; i++) { /* Names of others are in their headers. */
             struct rand_file *f = &g->files[i];
             if (f->qcow2 == qcow2 && (!look || pass > 0 || !file_is_used(g, f->name)) &&
                 rand_below(g, ++n) == 0) {
