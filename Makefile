@@ -162,8 +162,8 @@ run: ## Build, run the whole suite, print a summary, write results.db
 diff: ## Compare all suites with the installed QEMU; write docs/agreement.md, build/diff.db
 	@ci/deps test
 	@$(MAKE) all build/real/ext4.img
-	@$(BLKSIM) diff -j$(JOBS) --db build/diff.db --summary --markdown docs/agreement.md \
-		$(ARGS) scenarios/suites
+	@$(BLKSIM) diff -j$$((2 * $(JOBS))) --db build/diff.db --summary \
+		--markdown docs/agreement.md $(ARGS) scenarios/suites
 
 diff-random: ## Compare random commands (SEEDS=1..2000) with the installed QEMU
 	@ci/deps test

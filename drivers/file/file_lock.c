@@ -30,6 +30,7 @@ struct lock_change {
     struct file_locks old_want, added;
     bool old_want_write;
     bool reflagged; /* From read-only to read-write. */
+    bool gave_up;   /* It was made read-only before the rest is done. */
 };
 
 static const char *perm_name(int bit)
@@ -179,6 +180,18 @@ static void commit_change(void *opaque)
     }
 }
 
+/* As it was open before the change. */
+static void give_back_access(struct node *n, const struct lock_change *c)
+{
+    const struct file_state *s = node_state(n);
+    if (c->reflagged) {
+        make_read_only(n);
+    }
+    if (c->gave_up) {
+        file_reflag(n, s->flags | HOST_WRITE, NULL);
+    }
+}
+
 static void undo_change(void *opaque)
 {
     struct lock_change *c = opaque;
@@ -186,9 +199,20 @@ static void undo_change(void *opaque)
     drop_locks(c->n, c->added);
     s->want = c->old_want;
     s->want_write = c->old_want_write;
-    if (c->reflagged) {
-        make_read_only(c->n);
+    give_back_access(c->n, c);
+}
+
+/* A reopen that makes it read-only needs a descriptor that is. */
+static int give_up_writing(struct node *n, struct lock_change *c, struct error *err)
+{
+    struct file_state *s = node_state(n);
+    bool asked = node_flags_next(n)->read_only && !n->flags.read_only;
+    if (!asked || !(s->flags & HOST_WRITE) || !host_is_fdset(s->filename)) {
+        return 0;
     }
+    int ret = file_reflag(n, s->flags & ~(uint32_t)HOST_WRITE, err);
+    c->gave_up = ret == 0;
+    return ret;
 }
 
 int file_perm_change(struct node *n, struct perm_pair now, struct txn *txn, struct error *err)
@@ -203,14 +227,13 @@ int file_perm_change(struct node *n, struct perm_pair now, struct txn *txn, stru
                                    .unshared = want.unshared & ~s->held.unshared };
     bool write = file_needs_write(n, now.used);
     int ret = write && !(s->flags & HOST_WRITE) ? make_writable(n, &c, err) : 0;
+    ret = ret < 0 || write ? ret : give_up_writing(n, &c, err);
     if (ret < 0) {
         return ret;
     }
     ret = take_locks(n, c.added, err);
     if (ret < 0) {
-        if (c.reflagged) {
-            make_read_only(n);
-        }
+        give_back_access(n, &c);
         return ret;
     }
     s->want = want;

@@ -467,7 +467,8 @@ static bool remove_used_fd(const struct rand_gen *g, const struct rand_cmd *c)
     return used;
 }
 
-/* One cluster at a time: several are compressed by threads, and lie in the order in which these end. */
+/* One cluster at a time: several are compressed by threads, and lie in the order in which these
+ * end. */
 static bool several_compressed(const struct rand_gen *g, const struct rand_cmd *c)
 {
     enum { SMALLEST = 512 };
@@ -625,7 +626,8 @@ static const struct rule rules[] = {
       zeroes_in_iothread },
     { "resizing images of small clusters", "A write that takes freed clusters flushes first",
       resize_of_small_clusters },
-    { "virtio disks with an iothread", "A virtio disk with an iothread takes its node there", NULL },
+    { "virtio disks with an iothread",
+      "A virtio disk with an iothread takes its node there", NULL },
     { "requests of no bytes", "A request of no bytes never reaches the node", NULL },
     { "direct I/O", "requests are aligned to the disk's sector", direct_io },
     { "a bottom that is not in the chain", "A `bottom` that does not lie below the filter",
@@ -658,27 +660,32 @@ static const struct rule rules[] = {
       stop_with_iothreads },
     { "reopen beside force-share", "Of several options that cannot be changed, or left out",
       reopen_with_force_share },
-    { "reopen of a node that goes", "A node that is reopened by the command that takes its last user",
+    { "reopen of a node that goes",
+      "A node that is reopened by the command that takes its last user",
       reopen_of_what_goes },
     { "options that only a parent lets a child leave out",
       "A child that is reopened beside the node that opened it", reopen_beside_parent },
-    { "transactions on overlays that are used", "a transaction that is taken back leaves everything",
+    { "transactions on overlays that are used",
+      "a transaction that is taken back leaves everything",
       overlay_in_use },
     { "children of another length", "The length of a new child is not looked at",
       child_of_other_length },
     { "reopen where ways meet", "A child may be led elsewhere where several ways meet",
       reopen_of_diamond },
     { "names that are too long", "An error text has at most 1023 bytes", long_name },
-    { "edges across iothreads", "a new edge from a node of the main loop down to one of an iothread",
+    { "edges across iothreads",
+      "a new edge from a node of the main loop down to one of an iothread",
       join_across_iothreads },
     { "frontends on nodes of iothreads",
       "a new edge from a node of the main loop down to one of an iothread", device_on_thread },
     { "requests that frontends refuse", "`io` on a frontend is a request of the guest", NULL },
-    { "order of iothreads", "Objects and their properties are listed in the order in which they were",
+    { "order of iothreads",
+      "Objects and their properties are listed in the order in which they were",
       list_of_iothreads },
     { "object-del of an iothread in use", "QEMU deletes it and dies of the node's next request",
       del_of_busy_iothread },
-    { "rules files that are not there", "A wrong value of an option is told before the node's children",
+    { "rules files that are not there",
+      "A wrong value of an option is told before the node's children",
       blkdebug_config },
     { "refused numbers of threads", "`thread-pool-min` and `-max` that are refused by `qom-set`",
       limit_of_group_overrun },

@@ -30,7 +30,7 @@ static json_t *make_limits(struct rand_gen *g)
     }
     if (rand_chance(g, 50)) {
         json_object_set_new(limits, rand_chance(g, 500) ? "bps-read" : "iops-size",
-                            json_integer(rand_size(g, "4k 50M")));
+                            json_integer(rand_size(g, "60M 50M")));
     }
     return limits;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Snapshots, alone and in transactions, and the backing file names in images. */
+/* Snapshots, alone and in transactions, backing file names in images, children that come and go,
+ * and lengths. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "scenarios/diff/random_private.h"
@@ -180,10 +181,55 @@ static bool make_backing_file(struct rand_gen *g, struct rand_cmd *c)
     return true;
 }
 
+/* ---- x-blockdev-change, block_resize ---- */
+
+static bool make_change(struct rand_gen *g, struct rand_cmd *c)
+{
+    const struct rand_node *q = rand_chance(g, 950) ? rand_pick_driver(g, "quorum", false)
+                                                    : rand_pick_node(g, false);
+    if (!q) {
+        return false;
+    }
+    c->args = json_pack("{s:s}", "parent", q->name);
+    if (rand_chance(g, 550)) {
+        const struct rand_node *n = rand_pick_node(g, true);
+        json_object_set_new(c->args, "node", json_string(n->name));
+    } else {
+        char *child = mem_printf("children.%d", (int)rand_below(g, 4));
+        json_object_set_new(c->args, "child", json_string(child));
+        free(child);
+    }
+    return true;
+}
+
+static void took_change(struct rand_gen *g, const struct rand_cmd *c)
+{
+    struct rand_node *q = rand_find_node(g, rand_str(c->args, "parent"));
+    json_t *children = q ? json_object_get(q->options, "children") : NULL;
+    json_t *node = json_object_get(c->args, "node");
+    if (children && node) {
+        json_array_append(children, node);
+    }
+}
+
+static bool make_resize(struct rand_gen *g, struct rand_cmd *c)
+{
+    static const char sizes[] = "1M 2M 512k 64k 1000 513 4M 100M 0 1025k";
+    const struct rand_node *n = rand_pick_node(g, true);
+    if (!n) {
+        return false;
+    }
+    c->args = json_pack("{s:s, s:I}", "node-name", n->name, "size",
+                        (json_int_t)rand_size(g, sizes));
+    return true;
+}
+
 const struct rand_kind rand_snapshot_kinds[] = {
     { "blockdev-snapshot", 4, make_snapshot, took_snapshot },
     { "blockdev-snapshot-sync", 3, make_sync, took_sync },
     { "transaction", 2, make_transaction, took_transaction },
     { "change-backing-file", 2, make_backing_file, NULL },
+    { "x-blockdev-change", 3, make_change, took_change },
+    { "block_resize", 3, make_resize, NULL },
     { 0 },
 };

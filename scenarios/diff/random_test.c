@@ -105,16 +105,15 @@ static void test_all_is_met(void **state)
     strbuf_free(&all);
 }
 
-/* What kills QEMU is left out. */
+/* A blockdev-reopen of nothing kills QEMU, and is left out. */
 static void test_left_out(void **state)
 {
-    static const char *const never[] = { "\"options\": []", "\"size\": -", "\"blkverify\": true",
-                                         "\"direct\": true, \"no-flush\": true, \"x\"" };
     (void)state;
     for (uint64_t seed = 1; seed <= 200; seed++) {
         char *text = make(seed, 60);
-        for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
-            assert_null(strstr(text, never[i]));
+        const char *at = strstr(text, "\"options\": []");
+        if (at) {
+            fail_msg("seed %d: %.120s", (int)seed, at);
         }
         free(text);
     }

@@ -129,7 +129,7 @@ static json_t *make_object(struct rand_gen *g, const char *owner, const struct s
     rand_members(g, owner, type->members, NULL, object);
     if (json_object_size(object) == 0 && !rand_chance(g, 20)) {
         const struct schema_member *m = type->members;
-        for (uint64_t n = 1; m[n].name && rand_chance(g, 700); n++) {
+        while (m[1].name && rand_chance(g, 700)) {
             m++;
         }
         json_object_set_new(object, m->name, rand_value(g, owner, m));
