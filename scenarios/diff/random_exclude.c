@@ -442,6 +442,17 @@ static bool reopen_with_force_share(const struct rand_gen *g, const struct rand_
     return is_verb(c, "blockdev-reopen") && there;
 }
 
+static bool has_pr_manager(const json_t *object)
+{
+    return json_object_get(object, "pr-manager");
+}
+
+static bool pr_manager(const struct rand_gen *g, const struct rand_cmd *c)
+{
+    (void)g;
+    return any_object(c->args, has_pr_manager, 0);
+}
+
 static bool is_unmapping_file(const json_t *object)
 {
     const char *zeroes = rand_str(object, "detect-zeroes");
@@ -632,6 +643,7 @@ static const struct rule rules[] = {
     { "direct I/O", "requests are aligned to the disk's sector", direct_io },
     { "a bottom that is not in the chain", "A `bottom` that does not lie below the filter",
       bottom_elsewhere },
+    { "pr-manager", "After a `pr-manager` that is not there", pr_manager },
     { "files that unmap the zeroes they find", "A file with `detect-zeroes=unmap` gets longer",
       unmapping_file },
     { "remove-fd of what is open", "What remove-fd takes out goes at once", remove_used_fd },

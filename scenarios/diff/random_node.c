@@ -295,6 +295,7 @@ struct tree_seek {
     const char *what;
     bool found;
     int depth;
+    size_t met; /* Diamonds are walked once for each way. */
 };
 
 static json_t *seek_driver(void *opaque, json_t *ref)
@@ -304,7 +305,7 @@ static json_t *seek_driver(void *opaque, json_t *ref)
     const char *driver = rand_str(options, "driver"), *file = rand_str(options, "filename");
     s->found = s->found || (driver && strcmp(driver, s->what) == 0) ||
                (file && strcmp(file, s->what) == 0);
-    if (options && !s->found && s->depth < 16) {
+    if (options && !s->found && s->depth < 16 && s->met++ < RAND_WALK_MAX) {
         json_t *copy = json_deep_copy(options);
         s->depth++;
         each_child(s->g, copy, seek_driver, s);

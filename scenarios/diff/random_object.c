@@ -10,17 +10,23 @@
 
 /* ---- object-add, object-del, qom-set ---- */
 
+/* One of two limits, with one of the sizes. */
+static void put_limit(struct rand_gen *g, json_t *limits, const char *one, const char *other,
+                      const char *sizes)
+{
+    const char *name = rand_chance(g, 500) ? one : other; /* Drawn first, whatever the compiler. */
+    json_object_set_new(limits, name, json_integer(rand_size(g, sizes)));
+}
+
 /* Limits that do not contradict each other, mostly. */
 static json_t *make_limits(struct rand_gen *g)
 {
     json_t *limits = json_object();
     if (rand_chance(g, 600)) {
-        json_object_set_new(limits, rand_chance(g, 500) ? "iops-total" : "iops-read",
-                            json_integer(rand_size(g, "10000 5000 1M")));
+        put_limit(g, limits, "iops-total", "iops-read", "10000 5000 1M");
     }
     if (rand_chance(g, 600)) {
-        json_object_set_new(limits, rand_chance(g, 500) ? "bps-total" : "bps-write",
-                            json_integer(rand_size(g, "100M 50M 900M")));
+        put_limit(g, limits, "bps-total", "bps-write", "100M 50M 900M");
     }
     if (json_object_get(limits, "bps-total") && rand_chance(g, 300)) {
         json_object_set_new(limits, "bps-total-max", json_integer(1 << 30));
@@ -29,8 +35,7 @@ static json_t *make_limits(struct rand_gen *g)
         }
     }
     if (rand_chance(g, 50)) {
-        json_object_set_new(limits, rand_chance(g, 500) ? "bps-read" : "iops-size",
-                            json_integer(rand_size(g, "60M 50M")));
+        put_limit(g, limits, "bps-read", "iops-size", "60M 50M");
     }
     return limits;
 }
