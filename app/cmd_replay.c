@@ -6,6 +6,7 @@
 #include "app/select.h"
 #include "app/session.h"
 #include "base/mem.h"
+#include "scenarios/real/target.h"
 #include "drivers/registry.h"
 #include "reports/replay_id.h"
 #include "sim/choice.h"
@@ -35,7 +36,7 @@ enum { WATCHDOG_DEFAULT_S = 60, WATCHDOG_MAX_S = 86400 };
 static int become_gdb(const struct options *o)
 {
     struct error err = ERROR_INIT;
-    char *gdb = host_find_program("gdb"), *self = host_self_path(&err);
+    char *gdb = real_find_program(NULL, "gdb", NULL), *self = host_self_path(&err);
     if (!gdb || !self) {
         app_complain("replay: %s",
                      gdb ? err.text : "gdb is not installed; try: apt-get install gdb");

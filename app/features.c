@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "drivers/registry.h"
+#include "scenarios/real/target.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static bool find_one(const char *name)
 {
     bool file = strchr(name, '/') != NULL;
     char *self = file ? host_self_path(NULL) : NULL;
-    char *path = file ? NULL : host_find_program(name);
+    char *path = file ? NULL : real_find_program(NULL, name, NULL);
     if (self) {
         char *slash = strrchr(self, '/');
         path = mem_printf("%.*s/%s", (int)(slash - self), self, name);

@@ -114,31 +114,6 @@ char *host_self_hash(struct error *err)
     return host_file_hash("/proc/self/exe", err);
 }
 
-static bool is_program(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
-char *host_find_program(const char *name)
-{
-    const char *env = getenv("PATH");
-    char *all = mem_printf("%s:/usr/local/sbin:/usr/sbin:/sbin", env ? env : "/usr/bin:/bin");
-    char *found = NULL;
-    for (const char *p = all; *p && !found;) {
-        size_t n = strcspn(p, ":");
-        char *path = mem_printf("%.*s/%s", (int)n, p, name);
-        if (n && is_program(path)) {
-            found = path;
-        } else {
-            free(path);
-        }
-        p += n + (p[n] == ':');
-    }
-    free(all);
-    return found;
-}
-
 static bool is_folder(const char *path)
 {
     struct stat st;

@@ -35,9 +35,6 @@ char *host_self_hash(struct error *err);
 /* The same for any file. */
 char *host_file_hash(const char *path, struct error *err);
 
-/* The path of a program, found as a shell does (and in the sbin folders), a new string or NULL. */
-char *host_find_program(const char *name);
-
 /* The folder of scenarios when none is named: scenarios/suites here, or beside the program in its
  * source tree, or where it is installed.  A new string, NULL when there is none. */
 char *host_default_suites(void);

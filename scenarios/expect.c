@@ -451,12 +451,6 @@ static void judge_one(struct run_ctx *ctx, const struct script_expect *e,
 
 /* ---- quirks ---- */
 
-static bool is_outcome(enum expect_kind kind)
-{
-    return kind == EXPECT_OK || kind == EXPECT_ERROR || kind == EXPECT_RETURN ||
-           kind == EXPECT_OUTPUT || kind == EXPECT_ABORTS;
-}
-
 /* The statement has a quirk that this program should show. */
 static bool has_quirk(const struct run_ctx *ctx, const struct script_stmt *stmt)
 {
@@ -476,7 +470,8 @@ static bool is_replaced(const struct run_ctx *ctx, const struct script_stmt *stm
     for (size_t i = 0; i < stmt->expects_len; i++) {
         const struct script_expect *q = &stmt->expects[i];
         if (q->quirk && quirk_matches(q->quirk, ctx->cfg->qemu_version) &&
-            (q->kind == e->kind || (is_outcome(q->kind) && is_outcome(e->kind)))) {
+            (q->kind == e->kind ||
+             (script_expect_is_outcome(q->kind) && script_expect_is_outcome(e->kind)))) {
             return true;
         }
     }
@@ -499,7 +494,7 @@ static bool counts(const struct run_ctx *ctx, const struct script_stmt *stmt,
     if (quirk) {
         return !is_replaced(ctx, stmt, e);
     }
-    return !is_outcome(e->kind) || !is_compared(ctx, stmt);
+    return !script_expect_is_outcome(e->kind) || !is_compared(ctx, stmt);
 }
 
 /* ---- all of a statement ---- */

@@ -62,6 +62,12 @@ struct script *script_load(const char *path, struct strbuf *errors)
     return s;
 }
 
+bool script_expect_is_outcome(enum expect_kind kind)
+{
+    return kind == EXPECT_OK || kind == EXPECT_ERROR || kind == EXPECT_RETURN ||
+           kind == EXPECT_OUTPUT || kind == EXPECT_ABORTS;
+}
+
 const struct script_prop *script_prop_find(const struct script_stmt *stmt, const char *name)
 {
     for (size_t i = 0; i < stmt->props_len; i++) {

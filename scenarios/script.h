@@ -150,6 +150,10 @@ void script_free(struct script *s);
  * commas.  Nothing in it is a ${x}. */
 void script_format_value(const char *value, bool list, struct strbuf *out);
 
+/* ok, error, return, output and aborts: what came of a statement, where the others look at events
+ * and state. */
+bool script_expect_is_outcome(enum expect_kind kind);
+
 /* The property of that name, or NULL. */
 const struct script_prop *script_prop_find(const struct script_stmt *stmt, const char *name);
 /* The first header of that name, or NULL. */

@@ -472,12 +472,6 @@ bool check_condition(struct check *ck, const struct script_word *w)
     return true;
 }
 
-static bool is_outcome(enum expect_kind kind)
-{
-    return kind == EXPECT_OK || kind == EXPECT_ERROR || kind == EXPECT_RETURN ||
-           kind == EXPECT_OUTPUT || kind == EXPECT_ABORTS;
-}
-
 /* What only the simulated layer shows. */
 static const struct script_word *model_word(const struct script_expect *e)
 {
@@ -495,7 +489,7 @@ static const struct script_word *model_word(const struct script_expect *e)
 static bool quirks_contradict(const struct script_expect *a, const struct script_expect *b)
 {
     bool dead = a->kind == EXPECT_ABORTS || b->kind == EXPECT_ABORTS;
-    return (dead || (is_outcome(a->kind) && is_outcome(b->kind))) &&
+    return (dead || (script_expect_is_outcome(a->kind) && script_expect_is_outcome(b->kind))) &&
            quirk_overlap(a->quirk, b->quirk);
 }
 

@@ -62,7 +62,7 @@ static bool list_has(const struct held_range *list, uint32_t len, uint64_t clust
     return false;
 }
 
-bool held_has(const struct qcow2 *q, uint64_t cluster)
+static bool held_has(const struct qcow2 *q, uint64_t cluster)
 {
     const struct held *h = &q->held;
     return list_has(h->fresh, h->fresh_len, cluster) || list_has(h->old, h->old_len, cluster);
@@ -83,7 +83,8 @@ uint64_t held_end(const struct qcow2 *q)
     return MAX(list_end(h->fresh, h->fresh_len), list_end(h->old, h->old_len));
 }
 
-void held_written(struct qcow2 *q)
+/* All references to what is held so far are gone from what was written. */
+static void held_written(struct qcow2 *q)
 {
     q->held.written = q->held.fresh_len;
 }

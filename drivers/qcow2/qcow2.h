@@ -397,11 +397,8 @@ void discard_add(struct qcow2 *q, uint64_t offset, uint64_t bytes, enum discard_
 uint32_t data_begin(struct qcow2 *q);
 void data_end(struct qcow2 *q, uint32_t epoch);
 void held_add(struct qcow2 *q, uint64_t first, uint64_t count);
-bool held_has(const struct qcow2 *q, uint64_t cluster);
 /* One past the last of them. */
 uint64_t held_end(const struct qcow2 *q);
-/* All references to what is held so far are gone from what was written. */
-void held_written(struct qcow2 *q);
 /* Where that has got to; and: what was written up to there is durable. */
 uint64_t held_mark(const struct qcow2 *q);
 void held_durable(struct qcow2 *q, uint64_t mark);
@@ -493,8 +490,6 @@ int cluster_discard(struct qcow2 *q, int64_t offset, int64_t bytes, enum discard
                     bool all);
 /* Locked.  -ENOTSUP: version 2 with a backing file. */
 int cluster_zero(struct qcow2 *q, int64_t offset, int64_t bytes, bool unmap);
-/* Locked.  A new L1 table with room for `entries`.  exact: no more than that. */
-int l1_grow(struct qcow2 *q, uint64_t entries, bool exact);
 /* Locked. */
 int qcow2_resize(struct qcow2 *q, int64_t length, enum io_prealloc mode, struct error *err);
 /* One compressed guest cluster into b. */

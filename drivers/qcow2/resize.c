@@ -38,7 +38,8 @@ static int activate_l1(struct qcow2 *q, uint64_t offset, uint64_t entries)
     return ret < 0 ? ret : io_flush(q->file);
 }
 
-int l1_grow(struct qcow2 *q, uint64_t entries, bool exact)
+/* Locked.  A new L1 table with room for `entries`.  exact: no more than that. */
+static int l1_grow(struct qcow2 *q, uint64_t entries, bool exact)
 {
     if (entries <= q->l1_size) {
         return 0;

@@ -29,8 +29,4 @@ void compare_records(const struct record *ours, const struct record *theirs, str
  * raced with them: only then is what they leave comparable. */
 bool compare_same_history(const struct record *ours, const struct record *theirs);
 
-/* A value, text or name normalised as it is for comparison; for tests and for learning. */
-json_t *compare_normal_json(const json_t *value);
-char *compare_normal_text(const char *text);
-
 #endif

@@ -198,4 +198,8 @@ bool compare_is_aio(const struct record_stmt *s);
 /* Whether leaving it out on one side changes nothing on the other. */
 bool compare_is_harmless(const struct record_stmt *s);
 
+/* A value or text of nobody's case, normalised: for tests. */
+json_t *compare_normal_json(const json_t *value);
+char *compare_normal_text(const char *text);
+
 #endif

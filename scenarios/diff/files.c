@@ -18,18 +18,19 @@
 #include "base/mem.h"
 #include "scenarios/diff/compare.h"
 #include "scenarios/diff/compare_private.h"
+#include "scenarios/real/target.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { PIECE = 1 << 20, OUTPUT_MAX = 32 << 20, DETAIL_BYTES = 6144, WORDS_MAX = 16, SHOWN = 16 };
+enum { PIECE = 1 << 20, DETAIL_BYTES = 6144, WORDS_MAX = 16, SHOWN = 16, CANNOT_EXECUTE = 127 };
+
+#define TOOL_LIMIT_NS (60 * INT64_C(1000000000))
 
 struct files {
     const struct record *ours, *theirs;
@@ -60,94 +61,25 @@ static void tool_fini(struct tool *t)
     strbuf_free(&t->err);
 }
 
-/* In the child. */
-static void tool_exec(char *const *argv, int out, int err)
-{
-    int null = open("/dev/null", O_RDONLY);
-    if (null >= 0 && dup2(null, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0) {
-        execvp(argv[0], argv);
-    }
-    _exit(127);
-}
-
-static void tool_read(struct tool *t, int out, int err)
-{
-    struct pollfd fds[2] = { { .fd = out, .events = POLLIN }, { .fd = err, .events = POLLIN } };
-    struct strbuf *bufs[2] = { &t->out, &t->err };
-    char *piece = mem_alloc(PIECE);
-    while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR) {
-            break;
-        }
-        for (int i = 0; i < 2; i++) {
-            if (fds[i].fd < 0 || !fds[i].revents) {
-                continue;
-            }
-            ssize_t n = read(fds[i].fd, piece, PIECE);
-            if (n > 0 && bufs[i]->len < OUTPUT_MAX) {
-                strbuf_add(bufs[i], piece, (size_t)n);
-            } else if (n == 0 || (n < 0 && errno != EINTR)) {
-                fds[i].fd = -1;
-            }
-        }
-    }
-    free(piece);
-}
-
-static int tool_start(char *const *argv, int out[2], int err_pipe[2], pid_t *pid)
-{
-    if (pipe2(out, O_CLOEXEC) < 0) {
-        return -errno;
-    }
-    if (pipe2(err_pipe, O_CLOEXEC) < 0) {
-        int ret = -errno;
-        close(out[0]);
-        close(out[1]);
-        return ret;
-    }
-    *pid = fork();
-    if (*pid == 0) {
-        tool_exec(argv, out[1], err_pipe[1]);
-    }
-    int ret = *pid < 0 ? -errno : 0;
-    close(out[1]);
-    close(err_pipe[1]);
-    if (ret < 0) {
-        close(out[0]);
-        close(err_pipe[0]);
-    }
-    return ret;
-}
-
 /* 0; -errno with err set when it cannot be run. */
 static int tool_run(const struct files *f, const char *const *words, struct tool *t,
                     struct error *err)
 {
-    char *argv[WORDS_MAX] = { (char *)f->qemu_img };
-    int out[2], err_pipe[2], status, ret;
-    pid_t pid = -1;
+    char *argv[WORDS_MAX] = { (char *)(uintptr_t)f->qemu_img };
     for (size_t i = 0; words[i]; i++) {
         CHECK(i + 2 < WORDS_MAX);
-        argv[i + 1] = (char *)words[i];
+        argv[i + 1] = (char *)(uintptr_t)words[i];
     }
     *t = (struct tool){ .status = -1 };
-    ret = tool_start(argv, out, err_pipe, &pid);
+    int ret = real_run_program(f->qemu_img, argv, NULL, TOOL_LIMIT_NS, &t->out, &t->err, err);
+    if (ret == CANNOT_EXECUTE) {
+        ret = error_set(err, -ENOENT, "cannot run %s", f->qemu_img);
+    }
     if (ret < 0) {
-        return error_set_errno(err, ret, "cannot run %s", f->qemu_img);
-    }
-    tool_read(t, out[0], err_pipe[0]);
-    close(out[0]);
-    close(err_pipe[0]);
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR) {
-            return error_set_errno(err, -errno, "%s", f->qemu_img);
-        }
-    }
-    t->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    if (t->status == 127) {
         tool_fini(t);
-        return error_set(err, -ENOENT, "cannot run %s", f->qemu_img);
+        return ret;
     }
+    t->status = ret;
     return 0;
 }
 

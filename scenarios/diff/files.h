@@ -8,9 +8,9 @@
 #include "scenarios/diff/record.h"
 
 /* Compares the files of the same name in both directories, and appends a row of r->diff with
- * statement 0, command "files", for each that differs.  qemu_img: path of the program.  Files of
- * more than FILES_MAX_BYTES of allocated data are left out.
- * Returns the number of rows added, or -errno with err set (the program cannot be run). */
+ * statement 0, command "files", for each that differs.  qemu_img: absolute path of the program.
+ * Files of more than FILES_MAX_BYTES of allocated data are left out. Returns the number of rows
+ * added, or -errno with err set (the program cannot be run). */
 enum { FILES_MAX_BYTES = 256 << 20 };
 int files_compare(const struct record *ours, const struct record *theirs, const char *qemu_img,
                   struct result *r, struct error *err);

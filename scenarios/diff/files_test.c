@@ -4,6 +4,7 @@
 #include "scenarios/diff/files.h"
 
 #include "base/mem.h"
+#include "scenarios/real/target.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,7 +85,10 @@ static void in_both(struct folders *f, const char *command)
 
 static int compare(struct folders *f)
 {
-    return files_compare(&f->at[OURS], &f->at[THEIRS], "qemu-img", &f->r, &f->err);
+    char *path = real_find_program(NULL, "qemu-img", &f->err);
+    int ret = path ? files_compare(&f->at[OURS], &f->at[THEIRS], path, &f->r, &f->err) : -1;
+    free(path);
+    return ret;
 }
 
 static void assert_same(struct folders *f)

@@ -42,15 +42,7 @@ struct shown {
     const char *dir;
 };
 
-/* What is known of a failure. */
-struct shown_error {
-    const char *class; /* NULL: it has none. */
-    char *text;
-};
-
 bool shown_failed(const struct shown *s);
-/* text is the caller's. */
-struct shown_error shown_error(const struct shown *s);
 /* Whether an expectation of outcome or event holds, as far as it can be told without a world.
  * *event: index of the first event that none has used up; moves. */
 bool shown_holds(const struct shown *s, const struct script_expect *e, size_t *event);

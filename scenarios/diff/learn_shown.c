@@ -97,7 +97,14 @@ static char *error_line(const struct shown *s)
     return found;
 }
 
-struct shown_error shown_error(const struct shown *s)
+/* What is known of a failure. */
+struct shown_error {
+    const char *class; /* NULL: it has none. */
+    char *text;
+};
+
+/* text is the caller's. */
+static struct shown_error shown_error(const struct shown *s)
 {
     CHECK(shown_failed(s));
     const json_t *error = json_object_get(s->outcome->reply, "error");

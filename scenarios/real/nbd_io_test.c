@@ -3,7 +3,7 @@
 #include "scenarios/real/nbd_io.h"
 
 #include "base/mem.h"
-#include "scenarios/real/target.h"
+#include "scenarios/real/real_test.h"
 #include "sim/sim.h"
 
 #include <dirent.h>
@@ -20,57 +20,23 @@
 
 #include <cmocka.h>
 
-struct fixture {
-    struct target *t;
-    char dir[64];
-    struct strbuf late;
-};
-
-static void on_late(void *opaque, const char *node, const char *text)
-{
-    struct fixture *f = opaque;
-    strbuf_printf(&f->late, "%s: %s", node, text);
-}
-
 static struct fixture *start(void **state)
 {
     struct fixture *f = *state;
-    struct target_real_config cfg = { .kind = REAL_QSD, .dir = f->dir, .script_dir = f->dir,
-                                      .late = on_late, .opaque = f };
     struct error err = ERROR_INIT;
-    f->t = nbd_io_check(&err) == 0 ? target_real_create(&cfg, &err) : NULL;
-    if (!f->t) {
+    if (nbd_io_check(&err) < 0) {
         print_message("skipped: %s\n", err.text);
         skip();
     }
+    start_kind(f, REAL_QSD, NULL, 0);
     return f;
 }
 
-static int set_up(void **state)
+static int tear_down_all(void **state)
 {
-    struct fixture *f = NEW(struct fixture);
-    strcpy(f->dir, "/tmp/blksim-qsd-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    if (f->t) {
-        f->t->ops->destroy(f->t);
-    }
-    DIR *d = opendir(f->dir);
-    for (struct dirent *e; (e = readdir(d));) {
-        unlinkat(dirfd(d), e->d_name, 0);
-    }
-    closedir(d);
-    assert_int_equal(rmdir(f->dir), 0);
+    int ret = tear_down(state);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* No process is left. */
-    strbuf_free(&f->late);
-    free(f);
-    return 0;
+    return ret;
 }
 
 /* ---- helpers ---- */
@@ -314,7 +280,7 @@ static void a_daemon_has_no_machine(void **state)
            "\"The command no-such-thing has not been found\"}}");
 }
 
-#define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down_all)
 
 int main(void)
 {

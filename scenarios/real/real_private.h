@@ -180,8 +180,6 @@ bool real_wait_exit(pid_t pid, int64_t limit_ns, int *status);
 /* "SIGABRT", "exit status 1". */
 char *real_status_text(int status);
 /* stdout (and stderr, behind it) of a program until its end.  Exit code, or -errno. */
-int real_run_program(const char *path, char *const *argv, const char *dir, int64_t limit_ns,
-                     struct strbuf *out, struct error *err);
 const char *real_program_name(enum real_kind kind);
 int64_t real_clock_ns(void);
 

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -73,8 +74,10 @@ static const char *package_of(const char *program)
 /* dir of length n + sub + name, when that can be executed; absolute. */
 static char *try_path(const char *dir, size_t n, const char *sub, const char *name)
 {
+    struct stat st;
     char *path = mem_printf("%.*s/%s%s", (int)n, dir, sub, name);
-    char *real = access(path, X_OK) == 0 ? realpath(path, NULL) : NULL;
+    bool found = stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+    char *real = found ? realpath(path, NULL) : NULL;
     free(path);
     return real;
 }
@@ -90,17 +93,20 @@ static char *find_in_prefix(const char *prefix, const char *name)
     return path;
 }
 
+/* The system's own tools are found by everybody. */
 static char *find_in_path(const char *name)
 {
-    const char *dirs = getenv("PATH");
+    const char *env = getenv("PATH");
+    char *all = mem_printf("%s:/usr/local/sbin:/usr/sbin:/sbin",
+                           env && *env ? env : "/usr/local/bin:/usr/bin:/bin");
     char *path = NULL;
-    dirs = dirs && *dirs ? dirs : "/usr/local/bin:/usr/bin:/bin";
-    while (!path && *dirs) {
-        size_t n = strcspn(dirs, ":");
-        path = n ? try_path(dirs, n, "", name) : NULL;
-        dirs += n;
-        dirs += *dirs == ':';
+    for (const char *dir = all; !path && *dir;) {
+        size_t n = strcspn(dir, ":");
+        path = n ? try_path(dir, n, "", name) : NULL;
+        dir += n;
+        dir += *dir == ':';
     }
+    free(all);
     return path;
 }
 
@@ -304,7 +310,7 @@ static void read_pipe(int *fd, struct strbuf *out)
 {
     char piece[1 << 14];
     ssize_t n = read(*fd, piece, sizeof(piece));
-    if (n > 0 && out->len < REAL_OUTPUT_MAX) {
+    if (n > 0 && out->len <= REAL_SAID_MAX) {
         strbuf_add(out, piece, (size_t)n);
     } else if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) {
         close(*fd);
@@ -333,8 +339,23 @@ static bool read_all(int fd[2], struct strbuf out[2], int64_t limit_ns)
     return true;
 }
 
+/* Its exit code, or -errno with err set. */
+static int result_of(const char *path, int status, const struct strbuf text[2], struct error *err)
+{
+    if (text[0].len > REAL_SAID_MAX || text[1].len > REAL_SAID_MAX) {
+        return error_set(err, -EFBIG, "%s says more than %d MiB", path, REAL_SAID_MAX >> 20);
+    }
+    if (WIFSIGNALED(status)) {
+        char *how = real_status_text(status);
+        error_set(err, -EPIPE, "%s died of %s", path, how);
+        free(how);
+        return -EPIPE;
+    }
+    return WEXITSTATUS(status);
+}
+
 int real_run_program(const char *path, char *const *argv, const char *dir, int64_t limit_ns,
-                     struct strbuf *out, struct error *err)
+                     struct strbuf *out, struct strbuf *said, struct error *err)
 {
     int pipes[2][2] = { { -1, -1 }, { -1, -1 } };
     if (pipe2(pipes[0], O_CLOEXEC) < 0 || pipe2(pipes[1], O_CLOEXEC) < 0) {
@@ -359,15 +380,11 @@ int real_run_program(const char *path, char *const *argv, const char *dir, int64
         real_kill(pid);
         real_wait_exit(pid, limit_ns, &status);
         ret = error_set(err, -ETIME, "%s has not ended in time", path);
-    } else if (WIFSIGNALED(status)) {
-        char *how = real_status_text(status);
-        ret = error_set(err, -EPIPE, "%s died of %s", path, how);
-        free(how);
     } else {
-        ret = WEXITSTATUS(status);
+        ret = result_of(path, status, text, err);
     }
     for (int i = 0; i < 2; i++) {
-        strbuf_add(out, strbuf_str(&text[i]), text[i].len);
+        strbuf_add(i == 0 ? out : said, strbuf_str(&text[i]), text[i].len);
         strbuf_free(&text[i]);
         if (fd[i] >= 0) {
             close(fd[i]);

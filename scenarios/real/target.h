@@ -39,6 +39,15 @@ struct target_real_config {
 
 #define REAL_REPLY_DEFAULT_NS (10 * INT64_C(1000000000))
 
+/* Runs a program, by its absolute path, in a folder (NULL: this one) to its end, with the wall
+ * clock frozen.  argv: with its own name first. What it writes to stdout and to stderr is
+ * appended to out and said, which may be the same. Returns its exit code, or -errno with err
+ * set: it cannot be started, died of a signal (-EPIPE), took longer (-ETIME), or wrote more than
+ * REAL_SAID_MAX to one of them (-EFBIG). */
+enum { REAL_SAID_MAX = 32 << 20 };
+int real_run_program(const char *path, char *const *argv, const char *dir, int64_t limit_ns,
+                     struct strbuf *out, struct strbuf *said, struct error *err);
+
 /* Nothing is started yet.  Errors: -ENOENT naming the program and the package that has it. */
 struct target *target_real_create(const struct target_real_config *cfg, struct error *err);
 

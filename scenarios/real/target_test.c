@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The real target on the installed QEMU. */
-#include "scenarios/real/target.h"
+#include "scenarios/real/real_test.h"
 
-#include "base/mem.h"
 #include "sim/sim.h"
 
 #include <dirent.h>
@@ -23,43 +22,9 @@
 
 #include <cmocka.h>
 
-struct fixture {
-    struct target *t;
-    char dir[64];
-    struct strbuf late;
-};
-
-static void on_late(void *opaque, const char *node, const char *text)
-{
-    struct fixture *f = opaque;
-    strbuf_printf(&f->late, "%s: %s", node, text);
-}
-
-static void start_in(struct fixture *f, const char *prefix, int64_t reply_ns)
-{
-    struct target_real_config cfg = { .kind = REAL_QEMU, .prefix = prefix, .dir = f->dir,
-                                      .script_dir = f->dir, .reply_ns = reply_ns,
-                                      .late = on_late, .opaque = f };
-    struct error err = ERROR_INIT;
-    f->t = target_real_create(&cfg, &err);
-    if (!f->t) {
-        print_message("skipped: %s\n", err.text);
-        skip();
-    }
-}
-
 static void start(struct fixture *f, int64_t reply_ns)
 {
-    start_in(f, NULL, reply_ns);
-}
-
-static int set_up(void **state)
-{
-    struct fixture *f = NEW(struct fixture);
-    strcpy(f->dir, "/tmp/blksim-real-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    *state = f;
-    return 0;
+    start_kind(f, REAL_QEMU, NULL, reply_ns);
 }
 
 /* How many files there are but "." and "..", whose name has the text. */
@@ -74,28 +39,6 @@ static int count_files(const char *dir, const char *text)
         closedir(d);
     }
     return n;
-}
-
-static void remove_files(const char *dir)
-{
-    DIR *d = opendir(dir);
-    for (struct dirent *e; (e = readdir(d));) {
-        unlinkat(dirfd(d), e->d_name, 0);
-    }
-    closedir(d);
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    if (f->t) {
-        f->t->ops->destroy(f->t);
-    }
-    remove_files(f->dir);
-    assert_int_equal(rmdir(f->dir), 0);
-    strbuf_free(&f->late);
-    free(f);
-    return 0;
 }
 
 /* ---- helpers ---- */
@@ -578,7 +521,7 @@ static void a_script_in_its_place(void **state)
 
     /* What it starts goes with it, when it ends and when it is ended. */
     write_program(f, "#!/bin/sh\nsleep 600 &\necho $! >pid\nexit 3\n");
-    start_in(f, f->dir, 0);
+    start_kind(f, REAL_QEMU, f->dir, 0);
     char *text = ask(f, "{\"execute\":\"query-name\"}");
     assert_string_equal(text, "died");
     free(text);
@@ -616,7 +559,7 @@ static void a_stderr_that_is_of_no_use(void **state)
 #pragma GCC diagnostic pop
         write_program(f, text);
         free(text);
-        start_in(f, f->dir, 0);
+        start_kind(f, REAL_QEMU, f->dir, 0);
         expect(f, NULL_NODE("n0"), ok);
         clock_t began = clock();
         f->t->ops->run(f->t, &never, f->t->ops->now_ns(f->t) + 300 * NS_PER_MS);

@@ -28,7 +28,7 @@ int target_real_tool(struct target *t, const char *tool, char *const *argv, stru
     char **words = NEW_ARRAY(char *, n + 2);
     words[0] = (char *)(uintptr_t)tool;
     memcpy(words + 1, argv, n * sizeof(*words));
-    int ret = real_run_program(path, words, rt->dir, TOOL_LIMIT_NS, out, err);
+    int ret = real_run_program(path, words, rt->dir, TOOL_LIMIT_NS, out, out, err);
     free(words);
     free(path);
     return ret;
@@ -56,7 +56,7 @@ char *real_version(enum real_kind kind, const char *prefix, struct error *err)
         return NULL;
     }
     char *argv[] = { path, option, NULL };
-    int ret = real_run_program(path, argv, "/", TOOL_LIMIT_NS, &out, err);
+    int ret = real_run_program(path, argv, "/", TOOL_LIMIT_NS, &out, &out, err);
     char *version = ret == 0 ? version_in(strbuf_str(&out)) : NULL;
     if (ret >= 0 && !version) {
         const char *said = strbuf_str(&out);
