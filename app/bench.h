@@ -19,6 +19,8 @@ struct bench_world_config {
     uint64_t size;         /* Bytes. */
     bool reference;        /* The reference image checks every request. */
     bool hashing;          /* The trace is hashed. */
+    bool job;              /* A backup of two other nodes is under way. */
+    bool bitmap;           /* The node has a dirty bitmap. */
     unsigned filters;      /* How many stand above raw, of all kinds in turn. */
 };
 
@@ -40,6 +42,7 @@ double bench_qemu_img(uint64_t count, uint64_t latency_ns);
 enum bench_qmp_work {
     BENCH_QMP_ADD_DEL, /* blockdev-add and blockdev-del of a null node */
     BENCH_QMP_REOPEN,  /* blockdev-reopen of a raw node */
+    BENCH_QMP_BACKUP,  /* blockdev-backup of a null node of 1 MiB, to its end */
 };
 
 /* Works a second over a unix socket, on `blksim qmp` or qemu-storage-daemon; pipelined, or command
@@ -51,6 +54,16 @@ double bench_qmp_scenario(enum bench_qmp_work work, uint64_t count);
 double bench_qmp_query(bool ours, unsigned depth, uint64_t count);
 /* Reopens of its top a second on a chain of that depth, pipelined, ours. */
 double bench_qmp_chain_reopen(unsigned depth, uint64_t count);
+
+enum bench_job { BENCH_JOB_MIRROR, BENCH_JOB_BACKUP };
+/* GiB a second of a job that copies 1 GiB of mixed data (zeroes, random, text), from its start to
+ * its end (a mirror: until it is ready): between two simulated disks, or by qemu-storage-daemon
+ * between two files in memory.  Negative when that is not installed. */
+double bench_job(enum bench_job job, bool ours);
+/* Requests a second on a node: alone, or while a job works on others. */
+double bench_beside_job(bool job, uint64_t count);
+/* Requests a second on a node with a dirty bitmap, or without. */
+double bench_with_bitmap(bool bitmap, uint64_t count);
 
 /* Wall seconds of one run of a program, output thrown away.  Negative when it failed. */
 double bench_process(const char *const *argv);

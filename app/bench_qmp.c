@@ -6,6 +6,7 @@
  *   in-process           no client: a scenario of such statements, run as any
  */
 #include "app/bench.h"
+#include "app/bench_client.h"
 #include "app/host.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -13,197 +14,17 @@
 #include "drivers/registry.h"
 #include "scenarios/run.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-enum { START_TRIES = 500, START_WAIT_US = 10000, READ_BYTES = 1 << 16 };
-
-struct client {
-    pid_t pid;
-    int fd;
-    char *dir;
-    struct strbuf in;
-    size_t in_at;
-};
-
-/* ---- The server ---- */
-
-static pid_t start(const char *const *argv, const char *dir)
-{
-    pid_t pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        int null = open("/dev/null", O_RDWR);
-        dup2(null, STDIN_FILENO);
-        dup2(null, STDOUT_FILENO);
-        dup2(null, STDERR_FILENO);
-        if (chdir(dir) < 0) {
-            _exit(127);
-        }
-        execvp(argv[0], (char *const *)(uintptr_t)argv);
-        _exit(127);
-    }
-    return pid;
-}
-
-/* -1: the server is not there, and will not be. */
-static int connect_to(const char *path, pid_t pid)
-{
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    CHECK(strlen(path) < sizeof(addr.sun_path));
-    strcpy(addr.sun_path, path);
-    for (int i = 0; i < START_TRIES; i++) {
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        CHECK(fd >= 0);
-        if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0) {
-            return fd;
-        }
-        close(fd);
-        if (waitpid(pid, NULL, WNOHANG) == pid) {
-            return -1;
-        }
-        usleep(START_WAIT_US);
-    }
-    return -1;
-}
-
-static void client_init(struct client *c)
-{
-    struct error err = ERROR_INIT;
-    *c = (struct client){ .fd = -1, .dir = host_temp_create(&err) };
-    CHECK(c->dir != NULL);
-}
-
-/* world: a case that makes ours, or NULL. */
-static bool client_open(struct client *c, bool ours, const char *world)
-{
-    struct error err = ERROR_INIT;
-    char *self = host_self_path(&err);
-    CHECK(self != NULL);
-    char *path = mem_printf("%s/qmp", c->dir);
-    char *chardev = mem_printf("socket,id=m,path=%s,server=on,wait=off", path);
-    const char *mine[] = { self, "qmp", "--socket", path, world ? "--world" : "--sim", world,
-                           NULL };
-    const char *theirs[] = { "qemu-storage-daemon", "--chardev", chardev, "--monitor", "chardev=m",
-                             NULL };
-    c->pid = start(ours ? mine : theirs, c->dir);
-    c->fd = connect_to(path, c->pid);
-    free(chardev);
-    free(path);
-    free(self);
-    return c->fd >= 0;
-}
-
-static void client_close(struct client *c)
-{
-    if (c->fd >= 0) {
-        close(c->fd);
-        kill(c->pid, SIGKILL);
-        CHECK(waitpid(c->pid, NULL, 0) == c->pid);
-    }
-    host_remove_tree(c->dir);
-    free(c->dir);
-    strbuf_free(&c->in);
-}
-
-/* ---- Talking ---- */
-
-static bool read_more(struct client *c)
-{
-    char bytes[READ_BYTES];
-    if (c->in_at == c->in.len) {
-        c->in_at = 0;
-        c->in.len = 0;
-    }
-    ssize_t n = read(c->fd, bytes, sizeof(bytes));
-    if (n > 0) {
-        strbuf_add(&c->in, bytes, (size_t)n);
-    }
-    return n > 0;
-}
-
-/* Replies that are whole in what was read; false: one of them is an error. */
-static bool take_replies(struct client *c, uint64_t *replies)
-{
-    char *end;
-    while (c->in_at < c->in.len &&
-           (end = memchr(c->in.text + c->in_at, '\n', c->in.len - c->in_at))) {
-        const char *line = c->in.text + c->in_at;
-        size_t n = (size_t)(end - line);
-        *replies += memmem(line, MIN(n, (size_t)64), "\"return\"", 8) != NULL;
-        if (memmem(line, MIN(n, (size_t)64), "\"error\"", 7)) {
-            return false;
-        }
-        c->in_at += n + 1;
-    }
-    return true;
-}
-
-static bool send_all(struct client *c, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t sent = send(c->fd, bytes, n, MSG_NOSIGNAL);
-        if (sent < 0) {
-            return false;
-        }
-        bytes += sent;
-        n -= (size_t)sent;
-    }
-    return true;
-}
-
-/* One request, and its reply. */
-static bool ask(struct client *c, const char *request)
-{
-    uint64_t replies = 0;
-    if (!send_all(c, request, strlen(request))) {
-        return false;
-    }
-    while (replies == 0) {
-        if (!read_more(c) || !take_replies(c, &replies)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The text, again and again, until that many replies have come. */
-static bool stream(struct client *c, const char *text, uint64_t count, uint64_t want)
-{
-    size_t n = strlen(text), at = 0;
-    uint64_t replies = 0;
-    while (replies < want) {
-        struct pollfd p = { .fd = c->fd, .events = (short)(POLLIN | (count ? POLLOUT : 0)) };
-        if (poll(&p, 1, -1) < 0) {
-            return false;
-        }
-        if (p.revents & POLLOUT) {
-            ssize_t sent = send(c->fd, text + at, n - at, MSG_NOSIGNAL | MSG_DONTWAIT);
-            at += sent > 0 ? (size_t)sent : 0;
-            count -= at == n;
-            at = at == n ? 0 : at;
-        }
-        if ((p.revents & ~POLLOUT) && (!read_more(c) || !take_replies(c, &replies))) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* ---- The works ---- */
 
 #define ADD(name) "{\"execute\": \"blockdev-add\", \"arguments\": {\"driver\": \"null-co\", " \
                   "\"node-name\": \"" name "\"}}\n"
+#define ADD_SIZED(name) "{\"execute\": \"blockdev-add\", \"arguments\": {\"driver\": " \
+                        "\"null-co\", \"node-name\": \"" name "\", \"size\": 1048576}}\n"
 #define DEL(name) "{\"execute\": \"blockdev-del\", \"arguments\": {\"node-name\": \"" name "\"}}\n"
 #define REOPEN "{\"execute\": \"blockdev-reopen\", \"arguments\": {\"options\": [{\"driver\": " \
                "\"raw\", \"node-name\": \"r0\", \"file\": \"n0\"}]}}\n"
@@ -212,6 +33,7 @@ struct requests {
     const char *setup[3], *body[3]; /* NULL behind the last. */
     const char *statements;         /* The body in a scenario. */
     const char *prepare;
+    const char *until; /* Stands in the event that ends each request of the body; NULL: none does. */
 };
 
 static const struct requests requests[] = {
@@ -226,24 +48,31 @@ static const struct requests requests[] = {
         "blockdev-reopen options.0.driver=raw options.0.node-name=r0 options.0.file=n0\n",
         "blockdev-add driver=null-co node-name=n0\n"
         "blockdev-add driver=raw node-name=r0 file=n0\n" },
+    [BENCH_QMP_BACKUP] = {
+        { ADD_SIZED("a"), ADD_SIZED("b") },
+        { "{\"execute\": \"blockdev-backup\", \"arguments\": {\"job-id\": \"j\", \"device\": "
+          "\"a\", \"target\": \"b\", \"sync\": \"full\"}}\n" },
+        "blockdev-backup job-id=j device=a target=b sync=full\n",
+        "blockdev-add driver=null-co node-name=a size=1M\n"
+        "blockdev-add driver=null-co node-name=b size=1M\n", .until = "\"null\"" },
 };
 
-static bool set_up(struct client *c, const struct requests *r)
+static bool set_up(struct bench_client *c, const struct requests *r)
 {
-    bool good = ask(c, "{\"execute\": \"qmp_capabilities\"}\n");
+    bool good = bench_ask(c, "{\"execute\": \"qmp_capabilities\"}\n");
     for (size_t i = 0; good && i < ARRAY_LEN(r->setup) && r->setup[i]; i++) {
-        good = ask(c, r->setup[i]);
+        good = bench_ask(c, r->setup[i]);
     }
     return good;
 }
 
-static bool run_body(struct client *c, const struct requests *r, uint64_t count, bool pipelined)
+static bool run_body(struct bench_client *c, const struct requests *r, uint64_t count, bool pipelined)
 {
     bool good = true;
     if (!pipelined) {
         for (uint64_t k = 0; good && k < count; k++) {
             for (size_t i = 0; good && i < ARRAY_LEN(r->body) && r->body[i]; i++) {
-                good = ask(c, r->body[i]);
+                good = bench_ask_until(c, r->body[i], r->until);
             }
         }
         return good;
@@ -258,7 +87,7 @@ static bool run_body(struct client *c, const struct requests *r, uint64_t count,
         }
     }
     uint64_t times = (count + AT_ONCE - 1) / AT_ONCE;
-    good = stream(c, text.text, times, times * replies);
+    good = bench_stream(c, text.text, times, times * replies);
     strbuf_free(&text);
     return good;
 }
@@ -266,17 +95,17 @@ static bool run_body(struct client *c, const struct requests *r, uint64_t count,
 double bench_qmp(enum bench_qmp_work work, bool ours, bool pipelined, uint64_t count)
 {
     const struct requests *r = &requests[work];
-    struct client c;
+    struct bench_client c;
     double rate = -1;
-    client_init(&c);
-    if (client_open(&c, ours, NULL) && set_up(&c, r) &&
+    bench_client_init(&c);
+    if (bench_client_open(&c, ours, NULL) && set_up(&c, r) &&
         run_body(&c, r, count / 10 + 1, pipelined)) {
         int64_t begin = host_now_ns();
         if (run_body(&c, r, count, pipelined)) {
             rate = (double)count * 1e9 / (double)(host_now_ns() - begin);
         }
     }
-    client_close(&c);
+    bench_client_close(&c);
     return rate;
 }
 
@@ -336,7 +165,7 @@ static void write_file(const char *path, const char *bytes, size_t n)
 enum { NAME_BYTES = 4, IMAGES_MAX = 1000 };
 
 /* For our server: a case that makes depth images, each on the one before.  The path, new. */
-static char *write_world(const struct client *c, unsigned depth)
+static char *write_world(const struct bench_client *c, unsigned depth)
 {
     struct strbuf text = { .text = NULL };
     char *path = mem_printf("%s/world.scn", c->dir);
@@ -360,7 +189,7 @@ static bool make_image(const char *path, const char *backing)
 }
 
 /* For QEMU's: the same as files.  From the second on they differ in a name alone. */
-static bool write_images(const struct client *c, unsigned depth)
+static bool write_images(const struct bench_client *c, unsigned depth)
 {
     char bytes[65536], *path = mem_printf("%s/i000", c->dir);
     CHECK(depth <= IMAGES_MAX);
@@ -396,9 +225,9 @@ static void put_backing(struct strbuf *out, unsigned i)
 }
 
 /* qcow2 nodes c0 to the top, each the backing file of the next, over file nodes f0... */
-static bool build_chain(struct client *c, unsigned depth)
+static bool build_chain(struct bench_client *c, unsigned depth)
 {
-    bool good = ask(c, "{\"execute\": \"qmp_capabilities\"}\n");
+    bool good = bench_ask(c, "{\"execute\": \"qmp_capabilities\"}\n");
     for (unsigned i = 0; good && i < depth; i++) {
         struct strbuf text = { .text = NULL };
         strbuf_printf(&text,
@@ -408,17 +237,17 @@ static bool build_chain(struct client *c, unsigned depth)
                       i + 1 < depth ? "true" : "false", i, i);
         put_backing(&text, i);
         strbuf_puts(&text, "}}\n");
-        good = ask(c, text.text);
+        good = bench_ask(c, text.text);
         strbuf_free(&text);
     }
     return good;
 }
 
-static bool open_chain(struct client *c, bool ours, unsigned depth)
+static bool open_chain(struct bench_client *c, bool ours, unsigned depth)
 {
-    client_init(c);
+    bench_client_init(c);
     char *world = ours ? write_world(c, depth) : NULL;
-    bool good = (ours || write_images(c, depth)) && client_open(c, ours, world);
+    bool good = (ours || write_images(c, depth)) && bench_client_open(c, ours, world);
     free(world);
     return good && build_chain(c, depth);
 }
@@ -427,24 +256,24 @@ double bench_qmp_query(bool ours, unsigned depth, uint64_t count)
 {
     const char query[] = "{\"execute\": \"query-named-block-nodes\", \"arguments\": "
                          "{\"flat\": true}}\n";
-    struct client c;
+    struct bench_client c;
     double rate = -1;
-    if (open_chain(&c, ours, depth) && ask(&c, query)) {
+    if (open_chain(&c, ours, depth) && bench_ask(&c, query)) {
         int64_t begin = host_now_ns();
         bool good = true;
         for (uint64_t i = 0; good && i < count; i++) {
-            good = ask(&c, query);
+            good = bench_ask(&c, query);
         }
         rate = good ? (double)count * 1e9 / (double)(host_now_ns() - begin) : -1;
     }
-    client_close(&c);
+    bench_client_close(&c);
     return rate;
 }
 
 double bench_qmp_chain_reopen(unsigned depth, uint64_t count)
 {
     enum { AT_ONCE = 16 };
-    struct client c;
+    struct bench_client c;
     struct strbuf text = { .text = NULL };
     double rate = -1;
     CHECK(depth >= 2);
@@ -455,13 +284,13 @@ double bench_qmp_chain_reopen(unsigned depth, uint64_t count)
                       depth - 1, depth - 1, depth - 2);
     }
     uint64_t times = (count + AT_ONCE - 1) / AT_ONCE;
-    if (open_chain(&c, true, depth) && stream(&c, text.text, 1, AT_ONCE)) {
+    if (open_chain(&c, true, depth) && bench_stream(&c, text.text, 1, AT_ONCE)) {
         int64_t begin = host_now_ns();
-        if (stream(&c, text.text, times, times * AT_ONCE)) {
+        if (bench_stream(&c, text.text, times, times * AT_ONCE)) {
             rate = (double)times * AT_ONCE * 1e9 / (double)(host_now_ns() - begin);
         }
     }
-    client_close(&c);
+    bench_client_close(&c);
     strbuf_free(&text);
     return rate;
 }

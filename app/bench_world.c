@@ -22,6 +22,7 @@ struct bench_world {
     struct oracle oracle;
     uint64_t size;
     unsigned filters;
+    bool job, bitmap;
     uint64_t count; /* Of the scatter. */
     bool done;
 };
@@ -69,6 +70,17 @@ static void add_filter(struct bench_world *w, unsigned i)
     free(text);
 }
 
+/* One that never gets to its end. */
+static void start_job(struct bench_world *w)
+{
+    add_node(w, "{'execute':'blockdev-add','arguments':{'driver':'null-co','node-name':'j0',"
+                "'size':1099511627776}}");
+    add_node(w, "{'execute':'blockdev-add','arguments':{'driver':'null-co','node-name':'j1',"
+                "'size':1099511627776}}");
+    add_node(w, "{'execute':'blockdev-backup','arguments':{'job-id':'j','device':'j0','target':"
+                "'j1','sync':'full','speed':16777216}}");
+}
+
 static void build(void *opaque)
 {
     struct bench_world *w = opaque;
@@ -89,6 +101,12 @@ static void build(void *opaque)
     }
     for (unsigned i = 0; i < w->filters; i++) {
         add_filter(w, i);
+    }
+    if (w->bitmap) {
+        add_node(w, "{'execute':'block-dirty-bitmap-add','arguments':{'node':'n0','name':'b0'}}");
+    }
+    if (w->job) {
+        start_job(w);
     }
     struct perm_pair perm = { PERM_CONSISTENT_READ | PERM_WRITE, PERM_ALL };
     w->blk = backend_create(w->layer, NULL, perm);
@@ -113,6 +131,8 @@ struct bench_world *bench_world_create(const struct bench_world_config *cfg)
     w->sim->trace.hashing = cfg->hashing;
     w->size = cfg->size;
     w->filters = cfg->filters;
+    w->job = cfg->job;
+    w->bitmap = cfg->bitmap;
     struct disk_config disk = DISK_CONFIG_INIT;
     w->host = host_sim_create(w->sim, &disk);
     if (cfg->profile) {

@@ -216,7 +216,9 @@ static double ours_suites(const struct work *w, uint64_t count)
 /* "add-del", "reopen", ...-pipelined, ...-scenario. */
 static enum bench_qmp_work qmp_work(const struct work *w)
 {
-    return strncmp(w->name, "reopen", 6) == 0 ? BENCH_QMP_REOPEN : BENCH_QMP_ADD_DEL;
+    return strncmp(w->name, "reopen", 6) == 0 ? BENCH_QMP_REOPEN
+           : strcmp(w->name, "jobs") == 0     ? BENCH_QMP_BACKUP
+                                              : BENCH_QMP_ADD_DEL;
 }
 
 static bool is_pipelined(const struct work *w)
@@ -263,6 +265,44 @@ static double ours_chain(const struct work *w, uint64_t count)
 static double ours_short_chain(const struct work *w)
 {
     return bench_qmp_chain_reopen(CHAIN_SHORT, w->count);
+}
+
+static enum bench_job job_of(const struct work *w)
+{
+    return strcmp(w->name, "mirror") == 0 ? BENCH_JOB_MIRROR : BENCH_JOB_BACKUP;
+}
+
+static double ours_job(const struct work *w, uint64_t count)
+{
+    (void)count;
+    return bench_job(job_of(w), true);
+}
+
+static double theirs_job(const struct work *w)
+{
+    return bench_job(job_of(w), false);
+}
+
+static double ours_beside_job(const struct work *w, uint64_t count)
+{
+    (void)w;
+    return bench_beside_job(true, count);
+}
+
+static double theirs_alone(const struct work *w)
+{
+    return bench_beside_job(false, w->count);
+}
+
+static double ours_bitmap(const struct work *w, uint64_t count)
+{
+    (void)w;
+    return bench_with_bitmap(true, count);
+}
+
+static double theirs_bitmap(const struct work *w)
+{
+    return bench_with_bitmap(false, w->count);
 }
 
 #define QEMU_UTILS "qemu-utils"
@@ -317,6 +357,16 @@ static const struct work works[] = {
     { "reopen-chain", "reopens/s",
       "of the top of a chain of 500 qcow2 nodes against one of 5 (0.33 is 3 x)", 0.33, 5000,
       0, ours_chain, ours_short_chain, NULL },
+    { "jobs", "jobs/s",
+      "backup of a null node of 1 MiB, start to dismissed, in a scenario, against "
+      "qemu-storage-daemon", 20, 5000, 0, ours_scenario, theirs_qmp, QEMU_DAEMON },
+    { "mirror", "GiB/s", "1 GiB of mixed data between disks, against qemu-storage-daemon in memory",
+      1, 1, 0, ours_job, theirs_job, QEMU_DAEMON },
+    { "backup", "GiB/s", "the same", 1, 1, 0, ours_job, theirs_job, QEMU_DAEMON },
+    { "beside-job", "requests/s", "a node while a job works on others, against without", 0.97,
+      500000, 0, ours_beside_job, theirs_alone, NULL },
+    { "bitmap", "requests/s", "writes with a dirty bitmap against without (0.9 is 1.1 x the time)",
+      0.9, 500000, 0, ours_bitmap, theirs_bitmap, NULL },
     { "suites", "10 s/run", "all suites with -j2: 10 s over the time taken", 1, 1, 3, ours_suites,
       theirs_one, NULL },
 };

@@ -105,6 +105,7 @@ static void write_stmt(FILE *f, const struct record_stmt *s)
     put_json(f, "nodes", s->nodes);
     put_json(f, "graph", s->graph);
     put_json(f, "block", s->block);
+    put_json(f, "jobs", s->jobs);
 }
 
 /* All of it is there, or it is told. */
@@ -267,6 +268,7 @@ void diff_unit(void *opaque, const struct unit *u, const struct run_config *cfg,
     bool good = side_init(&sides[0], cfg, "sim", r);
     good = side_init(&sides[1], cfg, reference_target_name(d->reference), r) && good;
     sides[0].run.target = RUN_ON_SIM;
+    sides[1].run.beside = &sides[0].record;
     if (good) {
         run_unit(u, &sides[0].run, r);
     } else {

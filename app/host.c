@@ -141,10 +141,8 @@ char *host_default_suites(void)
     return found;
 }
 
-char *host_temp_create(struct error *err)
+static char *temp_create_in(const char *base, struct error *err)
 {
-    const char *base = getenv("TMPDIR");
-    base = base && base[0] ? base : "/tmp";
     char *path = mem_printf("%s/blksim-XXXXXX", base);
     if (!mkdtemp(path)) {
         error_set_errno(err, -errno, "Cannot create a work folder in '%s'", base);
@@ -152,6 +150,18 @@ char *host_temp_create(struct error *err)
         return NULL;
     }
     return path;
+}
+
+char *host_temp_create(struct error *err)
+{
+    const char *base = getenv("TMPDIR");
+    return temp_create_in(base && base[0] ? base : "/tmp", err);
+}
+
+char *host_temp_create_in_memory(struct error *err)
+{
+    char *path = temp_create_in("/dev/shm", NULL);
+    return path ? path : host_temp_create(err);
 }
 
 int host_move_tree(const char *from, const char *to, struct error *err)

@@ -41,6 +41,8 @@ char *host_default_suites(void);
 
 /* A new private folder in TMPDIR or /tmp. */
 char *host_temp_create(struct error *err);
+/* The same on a file system in memory, where there is one. */
+char *host_temp_create_in_memory(struct error *err);
 /* Removes a folder with everything in it; links are not followed. */
 void host_remove_tree(const char *path);
 /* Moves a folder, to another file system too.  Errors: -errno naming it. */

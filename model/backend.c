@@ -86,7 +86,7 @@ struct backend *backend_create(struct layer *l, const char *name, struct perm_pa
     b->refs = 1;
     b->perm = perm;
     b->actor = sim_actor(l->sim);
-    b->writeback = true;
+    b->writeback = b->queues = true;
     b->medium_flags.read_only = true;
     b->on_error[0] = ON_ERROR_ENOSPC;
     b->on_error[1] = ON_ERROR_REPORT;
@@ -269,6 +269,11 @@ bool backend_writeback(const struct backend *b)
     return b->writeback;
 }
 
+void backend_set_queue(struct backend *b, bool on)
+{
+    b->queues = on;
+}
+
 void backend_set_auto_delete(struct backend *b, bool on)
 {
     b->auto_delete = on;
@@ -330,7 +335,7 @@ static int check_range(const struct backend *b, const struct io_req *req)
 static int pass_door(struct backend *b)
 {
     uint64_t media = b->media;
-    while (b->closed > 0) {
+    while (b->closed > 0 && b->queues) {
         co_queue_wait(b->sim, &b->door);
         if (b->media != media) {
             return -ENOMEDIUM;

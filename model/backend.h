@@ -80,6 +80,9 @@ void backend_remove(struct backend *b);
 bool backend_is_available(const struct backend *b);
 int backend_set_perm(struct backend *b, struct perm_pair perm, struct error *err);
 
+/* Whether its requests wait while a section drains its medium (true at first).  A job's do not: the
+ * job itself rests. */
+void backend_set_queue(struct backend *b, bool on);
 const char *backend_name(const struct backend *b); /* "" when anonymous. */
 struct node *backend_node(const struct backend *b);
 struct perm_pair backend_perm(const struct backend *b);

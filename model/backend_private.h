@@ -20,6 +20,7 @@ struct backend {
     uint32_t iothread; /* Of the client. */
     bool writeback;
     bool auto_delete;
+    bool queues; /* Its door closes in drained sections. */
     struct node_flags medium_flags; /* Of the medium that was taken out last. */
     enum on_error on_error[2]; /* Of writes, of reads. */
     bool io_status_enabled;

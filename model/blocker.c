@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A blocker's place on one of its nodes; the newest stands first. */
 struct blocker_link {
@@ -73,4 +74,13 @@ int blocker_check(const struct node *n, enum block_op op, struct error *err)
 {
     CHECK((unsigned)op < BLOCK_OPS);
     return check_mask(n, 1u << op, err);
+}
+
+uint32_t blocker_count(const struct node *n, const char *reason)
+{
+    uint32_t count = 0;
+    for (const struct blocker_link *l = n->blockers; l; l = l->next) {
+        count += strncmp(l->blocker->reason, reason, strlen(reason)) == 0;
+    }
+    return count;
 }

@@ -46,5 +46,7 @@ void blocker_release(struct blocker *b);
 
 /* 0, or -EBUSY with the text of the newest blocker of that operation. */
 int blocker_check(const struct node *n, enum block_op op, struct error *err);
+/* How many stand on n whose reasons begin like that. */
+uint32_t blocker_count(const struct node *n, const char *reason);
 
 #endif

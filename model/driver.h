@@ -25,6 +25,7 @@
 struct node;
 struct child;
 struct node_flags;
+struct block_copy;
 struct proposal;
 struct txn;
 
@@ -134,6 +135,18 @@ struct driver_image {
     int (*set_backing)(struct node *n, const char *file, const char *format, struct error *err);
 };
 
+/* A disk as it was at an instant, beside what it is now: copy-before-write has it, snapshot-access
+ * shows it.  NULL group: the filtered child is asked. */
+struct driver_snapshot {
+    /* [io] As of driver_io, of that instant.  -EACCES: what is read there is not to be had. */
+    int (*read)(struct node *n, struct io_req *req);
+    int (*block_status)(struct node *n, struct io_req *req, struct io_extent *out);
+    /* [io] The range will not be read any more. */
+    int (*discard)(struct node *n, struct io_req *req);
+    /* [ctl] The engine that copies, for the job that drives it. */
+    struct block_copy *(*copy)(struct node *n);
+};
+
 /* What query results show of an image beyond names and sizes. */
 struct driver_info {
     int64_t cluster_size; /* Bytes; 0: has no clusters. */
@@ -207,6 +220,7 @@ struct blk_driver {
     const struct driver_io *io;       /* NULL: all defaults. */
     const struct driver_graph *graph; /* NULL: all defaults. */
     const struct driver_image *image; /* NULL: has no image of its own. */
+    const struct driver_snapshot *snapshot;
 };
 
 #endif

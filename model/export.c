@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "model/dirty_bitmap.h"
 #include "model/iothread.h"
 #include "model/layer_state.h"
 
@@ -15,6 +16,8 @@ struct export {
     char *id, *type, *name; /* name: what NBD clients ask for. */
     struct backend *backend;
     bool fixed_iothread;
+    struct dirty_bitmap **bitmaps; /* Busy; a reference to the node of each. */
+    size_t bitmaps_len;
     struct export *prev, *next;
 };
 
@@ -97,8 +100,21 @@ static void unlink_export(struct exports *all, struct export *e)
     *(e->next ? &e->next->prev : &all->last) = e->prev;
 }
 
+static void let_go_of_bitmaps(struct export *e)
+{
+    for (size_t i = 0; i < e->bitmaps_len; i++) {
+        struct node *n = bitmap_node(e->bitmaps[i]);
+        bitmap_set_busy(e->bitmaps[i], false);
+        node_unref(n);
+    }
+    free(e->bitmaps);
+    e->bitmaps = NULL;
+    e->bitmaps_len = 0;
+}
+
 static void export_free(struct export *e)
 {
+    let_go_of_bitmaps(e);
     if (backend_has_client(e->backend)) {
         backend_detach(e->backend);
     }
@@ -158,13 +174,54 @@ static int find_node(struct layer *l, const json_t *args, struct node **out, int
     return *iothread < 0 ? error_set(err, -ENOENT, "iothread \"%s\" not found", name) : 0;
 }
 
-static int check_bitmaps(const json_t *bitmaps, struct error *err)
+/* ---- Dirty bitmaps ---- */
+
+/* A bitmap that only has a name is that of the node, or of the first below it that has one. */
+static int find_in_chain(const struct node *n, const char *name, bool writable,
+                         struct dirty_bitmap **out, struct error *err)
 {
-    const json_t *first = json_array_get(bitmaps, 0);
-    if (json_is_string(first)) {
-        return error_set(err, -ENOENT, "Bitmap '%s' is not found", json_string_value(first));
+    struct dirty_bitmap *b = NULL;
+    while (n && !b) {
+        const struct child *below = node_filtered(n) ? node_filtered(n) : node_backing(n);
+        b = bitmap_find(n, name);
+        n = below ? below->node : NULL;
     }
-    return first ? error_set(err, -ENOENT, "Dirty bitmap '%s' not found", str(first, "name")) : 0;
+    if (!b) {
+        return error_set(err, -ENOENT, "Bitmap '%s' is not found", name);
+    }
+    *out = b;
+    if (!writable && !bitmap_node(b)->flags.read_only && bitmap_is_enabled(b)) {
+        return error_set(err, -EINVAL, "Enabled bitmap '%s' incompatible with readonly export",
+                         name);
+    }
+    return 0;
+}
+
+/* All are looked at before the first is held: one may be there twice. */
+static int take_bitmaps(struct export *e, struct node *n, const json_t *list, bool writable,
+                        struct error *err)
+{
+    size_t len = json_array_size(list);
+    struct dirty_bitmap **found = NEW_ARRAY(struct dirty_bitmap *, len + 1);
+    int ret = 0;
+    for (size_t i = 0; i < len && ret == 0; i++) {
+        const json_t *one = json_array_get(list, i);
+        ret = json_is_string(one)
+                  ? find_in_chain(n, json_string_value(one), writable, &found[i], err)
+                  : bitmap_lookup(n->layer, str(one, "node"), str(one, "name"), &found[i], err);
+        ret = ret < 0 ? ret : bitmap_check(found[i], BITMAP_CHECK_ALLOW_RO, err);
+    }
+    if (ret < 0) {
+        free(found);
+        return ret;
+    }
+    for (size_t i = 0; i < len; i++) {
+        node_ref(bitmap_node(found[i]));
+        bitmap_set_busy(found[i], true);
+    }
+    e->bitmaps = found;
+    e->bitmaps_len = len;
+    return 0;
 }
 
 static int check_nbd(const struct layer *l, const char *name, struct error *err)
@@ -222,7 +279,10 @@ int export_add(struct layer *l, const json_t *args, struct error *err)
     ret = insert(e, n, is_true(args, "writable"), err);
     ret = ret < 0 ? ret : check_nbd(l, name, err);
     ret = ret < 0 ? ret : keep_length(e, err);
-    ret = ret < 0 ? ret : check_bitmaps(json_object_get(args, "bitmaps"), err);
+    if (ret == 0) {
+        const json_t *bitmaps = json_object_get(args, "bitmaps");
+        ret = take_bitmaps(e, n, bitmaps, is_true(args, "writable"), err);
+    }
     if (ret < 0) {
         export_free(e);
         return ret;

@@ -227,6 +227,19 @@ char *node_filename(const struct node *n)
     return name;
 }
 
+bool node_backing_is_another(const struct node *n)
+{
+    bool alone = !n->layer->naming;
+    if (alone) {
+        filenames_begin(n->layer);
+    }
+    bool another = backing_is_another(n);
+    if (alone) {
+        filenames_end(n->layer);
+    }
+    return another;
+}
+
 /* ---- folders ---- */
 
 /* Several images below one node have no folder in common. */

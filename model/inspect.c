@@ -3,6 +3,8 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "model/blocker.h"
+#include "model/dirty_bitmap.h"
 #include "model/layer_state.h"
 
 #include <string.h>
@@ -16,11 +18,23 @@ _Static_assert(VIEW_DATA == (int)ROLE_DATA && VIEW_METADATA == (int)ROLE_METADAT
                    VIEW_PRIMARY == (int)ROLE_PRIMARY,
                "roles are shown as they are");
 
+/* How the reasons of jobs' blockers begin (model/job/block_job.c). */
+#define JOB_BLOCKER "block device is in use by block job"
+
 static uint32_t count_tracked(const struct node *n)
 {
     uint32_t count = 0;
     for (const struct tracked *t = n->tracked; t; t = t->next) {
         count++;
+    }
+    return count;
+}
+
+static uint32_t count_job_bitmaps(const struct node *n)
+{
+    uint32_t count = 0;
+    for (const struct dirty_bitmap *b = bitmap_first(n); b; b = bitmap_next(b)) {
+        count += !bitmap_name(b) || bitmap_is_busy(b);
     }
     return count;
 }
@@ -65,7 +79,10 @@ void inspect_view(const struct node *n, struct node_view *out)
                                .is_filter = (n->drv->traits & DRV_FILTER) != 0,
                                .is_format = (n->drv->traits & DRV_FORMAT) != 0,
                                .copy_on_read = n->copy_on_read,
-                               .cache_no_flush = n->flags.cache_no_flush };
+                               .cache_no_flush = n->flags.cache_no_flush,
+                               .implicit = n->implicit,
+                               .job_blockers = blocker_count(n, JOB_BLOCKER),
+                               .job_bitmaps = count_job_bitmaps(n) };
 }
 
 bool inspect_node(const struct layer *l, size_t i, struct node_view *out)
@@ -112,7 +129,8 @@ void inspect_edge(const struct child *c, struct edge_view *out)
                                .frozen = c->frozen,
                                .blocks = c->blocker != NULL,
                                .quiet = c->quiet,
-                               .covers = c->covers };
+                               .covers = c->covers,
+                               .of_job = !c->parent && c->ops && c->ops->stay_at_node };
 }
 
 const struct layer *inspect_layer(const struct node *n)

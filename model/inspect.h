@@ -13,6 +13,7 @@
 struct layer;
 struct node;
 struct child; /* An edge. */
+struct job;
 
 /* As in model/perm.h and model/driver.h. */
 enum view_perm {
@@ -49,6 +50,9 @@ struct node_view {
     bool is_filter, is_format;
     bool copy_on_read;   /* What is read through it may be written to it. */
     bool cache_no_flush; /* As resolved: flushes below it make nothing durable. */
+    bool implicit;       /* A filter that a job put in and nobody named. */
+    uint32_t job_blockers; /* Blockers of jobs on it, */
+    uint32_t job_bitmaps;  /* and bitmaps: those that are busy or have no name. */
 };
 
 struct edge_view {
@@ -61,6 +65,45 @@ struct edge_view {
     bool frozen;
     bool blocks;        /* It has a blocker on the child. */
     bool quiet, covers; /* What it has added to the parent's quiesce, to the child's covered. */
+    bool of_job;        /* A job's own. */
+};
+
+/* As in model/job/job.h. */
+enum view_job_status {
+    VIEW_JOB_UNDEFINED,
+    VIEW_JOB_CREATED,
+    VIEW_JOB_RUNNING,
+    VIEW_JOB_PAUSED,
+    VIEW_JOB_READY,
+    VIEW_JOB_STANDBY,
+    VIEW_JOB_WAITING,
+    VIEW_JOB_PENDING,
+    VIEW_JOB_ABORTING,
+    VIEW_JOB_CONCLUDED,
+    VIEW_JOB_NULL,
+    VIEW_JOB_STATUSES
+};
+
+struct job_view {
+    const struct job *job;
+    uint64_t serial;       /* Never used again. */
+    const char *id;        /* NULL: internal. */
+    const char *type;      /* "mirror" */
+    enum view_job_status status;
+    uint32_t pause_count;
+    bool user_paused;
+    bool auto_finalize, auto_dismiss;
+    bool started;
+    bool busy;             /* It is at work; else it waits, or is at rest: */
+    bool paused;
+    bool sleeps;           /* it waits for a time; */
+    bool works;            /* requests of it are in flight. */
+    bool ran;              /* Its work has ended. */
+    bool cancelled, forced; /* It was asked to end; by force. */
+    bool others;           /* Others of its transaction have not come so far, or wait for a user. */
+    bool block_job;        /* It has nodes, and BLOCK_JOB_* events. */
+    int64_t progress, remaining;
+    int ret;
 };
 
 /* Nodes in order of creation; NULL at the end, and when there is none. */
@@ -77,6 +120,13 @@ const struct child *inspect_next_child(const struct child *c);
 const struct child *inspect_first_parent(const struct node *n);
 const struct child *inspect_next_parent(const struct child *c);
 void inspect_edge(const struct child *c, struct edge_view *out);
+
+/* Jobs, the youngest first; NULL at the end, and when there is none. */
+const struct job *inspect_first_job(const struct layer *l);
+const struct job *inspect_next_job(const struct job *j);
+void inspect_job(const struct job *j, struct job_view *out);
+/* The i-th edge of a job to a node; NULL after the last. */
+const struct child *inspect_job_edge(const struct job *j, size_t i);
 
 /* The layer that a node belongs to. */
 const struct layer *inspect_layer(const struct node *n);
@@ -109,6 +159,36 @@ struct drain_note {
     bool subtree;            /* What is below the node as well. */
 };
 
+/* An event of a job, as it is told to the monitor. */
+struct job_event {
+    const char *name;   /* "JOB_STATUS_CHANGE", "BLOCK_JOB_READY"... */
+    const char *id;     /* "id", else "device". */
+    const char *status; /* NULL: it has none. */
+};
+
+/* What a job does to the contents of nodes, at the instant in which it has done so. */
+enum job_point {
+    JOB_AT_START, /* It begins: the point in time that a backup shows. */
+    JOB_AT_END,   /* Its work is done and holds; the graph is about to be changed, or not. */
+    JOB_AT_FAIL,  /* It ends without that: its target is left with anything. */
+};
+
+enum job_sync { JOB_SYNC_FULL, JOB_SYNC_TOP, JOB_SYNC_NONE, JOB_SYNC_BITMAP };
+
+struct job_note {
+    const struct layer *layer;
+    enum job_point point;
+    const char *type;          /* "backup", "mirror", "commit", "stream" */
+    uint64_t serial;
+    enum job_sync sync;        /* Backup, mirror. */
+    const struct node *source; /* Commit, stream: the top of what is moved. */
+    const struct node *target; /* Commit: the base.  Stream: NULL. */
+    const struct node *base;   /* Stream: what stays below; NULL: nothing. */
+    /* sync=bitmap: the next stretch from *offset on that is to be copied, by bytes; false: none. */
+    bool (*dirty)(const void *opaque, int64_t *offset, int64_t *bytes);
+    const void *opaque;
+};
+
 /* Any member may be NULL.  None may yield or change anything. */
 struct graph_watch {
     void (*drain)(void *opaque, const struct drain_note *note);
@@ -117,6 +197,10 @@ struct graph_watch {
     void (*edge_changes)(void *opaque, const struct child *c, const struct node *to);
     /* A file of the host has become an empty image of that format. */
     void (*image_made)(void *opaque, const char *filename, const char *format);
+    /* A job has got from one status to the next; its event follows. */
+    void (*job_moves)(void *opaque, const struct job_view *v, enum view_job_status from);
+    void (*job_event)(void *opaque, const struct job_event *e);
+    void (*job_note)(void *opaque, const struct job_note *note);
     void *opaque;
 };
 void inspect_watch(struct layer *l, const struct graph_watch *watch);

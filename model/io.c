@@ -6,6 +6,7 @@
  *            -> read: what only lies below is copied, if wanted (io_cor.c)
  *            -> split at max_transfer, cut at the end of the node
  *            -> the driver (or its default)
+ *            -> what was changed, or may have been, is marked in the node's dirty bitmaps
  *
  * Drivers may rely on it: requests arrive aligned, inside the length rounded up to the alignment,
  * no longer than the limits allow, with the flags that they said they take.
@@ -18,6 +19,7 @@
  */
 #include "model/io.h"
 
+#include "model/dirty_bitmap.h"
 #include "model/io_private.h"
 
 #include <errno.h>
@@ -58,6 +60,7 @@ int io_refresh_length(struct node *n)
         return -EFBIG;
     }
     n->length = (length + 511) & ~(int64_t)511;
+    bitmap_resize_all(n, n->length);
     return 0;
 }
 
@@ -165,14 +168,17 @@ int io_read_aligned(struct node *n, struct tracked *t, struct io_req *req)
 void io_write_finish(struct node *n, const struct io_req *req, int ret)
 {
     n->write_gen++;
-    if (req->op == IO_DISCARD) {
-        return;
+    if (req->op != IO_DISCARD) {
+        int64_t end = req->offset + req->bytes;
+        n->wr_highest = MAX(n->wr_highest, end);
+        if (ret == 0 && end > n->length) {
+            n->length = (end + 511) & ~(int64_t)511;
+            bitmap_resize_all(n, n->length);
+            io_tell_length(n);
+        }
     }
-    int64_t end = req->offset + req->bytes;
-    n->wr_highest = MAX(n->wr_highest, end);
-    if (ret == 0 && end > n->length) {
-        n->length = (end + 511) & ~(int64_t)511;
-        io_tell_length(n);
+    if (n->bitmaps) {
+        bitmap_mark(n, req->offset, req->bytes);
     }
 }
 

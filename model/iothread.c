@@ -26,6 +26,15 @@ static void add_node(struct group *g, struct node *n, uint64_t mark)
     g->at[g->len++] = n;
 }
 
+/* The other nodes of a parent that is no node. */
+static void add_others(struct group *g, const struct child *c, uint64_t mark)
+{
+    struct child *other = c->ops->first_edge ? c->ops->first_edge(c) : NULL;
+    for (; other; other = other->ops->next_edge(other)) {
+        add_node(g, other->node, mark);
+    }
+}
+
 /* All nodes that edges connect with n. */
 static struct group connected(struct node *n)
 {
@@ -39,6 +48,8 @@ static struct group connected(struct node *n)
         for (struct child *c = g.at[i]->parents; c; c = c->next_parent) {
             if (c->parent) {
                 add_node(&g, c->parent, mark);
+            } else {
+                add_others(&g, c, mark);
             }
         }
     }

@@ -5,9 +5,11 @@
 #include "base/mem.h"
 #include "model/device.h"
 #include "model/drive.h"
+#include "model/job/job.h"
 #include "model/layer_state.h"
 #include "model/machine.h"
 #include "model/object.h"
+#include "model/watch.h"
 #include "sim/host_fd.h"
 
 #include <errno.h>
@@ -39,6 +41,7 @@ static struct node *find_root(const struct layer *l)
 void layer_destroy(struct layer *l)
 {
     machine_off(l);
+    job_cancel_all(l);
     device_destroy_all(l);
     export_del_all(l);
     while (l->backends) {
@@ -86,6 +89,7 @@ void layer_deliver(struct layer *l, const json_t *event)
     CHECK(name && text != NULL);
     sim_trace_text(l->sim, TRACE_EVENT, "%s %s", name, text);
     free(text);
+    watch_event(l, name, data);
     if (l->event) {
         l->event(l->event_opaque, event);
     }

@@ -27,6 +27,8 @@ struct layer {
     struct throttle_group *throttle_groups;  /* The newest first. */
     struct object *objects, *objects_tail;   /* In order of creation. */
     struct exports exports;                  /* model/export.h */
+    struct job *jobs;                        /* The youngest first (model/job/job.h). */
+    uint64_t job_serials;                    /* Jobs made so far. */
     uint32_t auto_names;                     /* "#block000" and up. */
     uint64_t marks;                          /* Graph walks so far. */
     uint64_t name_passes;                    /* filenames_begin so far; */

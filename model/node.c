@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "model/dirty_bitmap.h"
 #include "model/io_private.h"
 #include "model/layer_state.h"
 #include "model/open.h"
@@ -57,6 +58,7 @@ static void detach_children(struct node *n)
 static void node_free(struct node *n)
 {
     CHECK(!n->children && !n->parents && !n->tracked && !n->blockers && !n->change);
+    bitmap_release_all(n);
     n->layer->nodes_alive--;
     json_decref(n->options);
     free(n->shown);
@@ -361,6 +363,49 @@ int node_open(struct layer *l, const json_t *options, struct node *parent, uint3
 {
     struct node_how how = { .by_name = false };
     return node_open_how(l, options, parent, roles, how, out, err);
+}
+
+/* Its child comes first, as the driver has nothing to open it from. */
+static int open_above(struct node *n, struct node *below, const char *edge, struct error *err)
+{
+    struct opts o = { .values = n->options, .members = n->drv->options };
+    struct child *c;
+    int ret = settle(n, err);
+    if (ret == 0) {
+        ret = child_attach(below, edge, ROLE_FILTERED | ROLE_PRIMARY, n, NULL, NULL,
+                           (struct perm_pair){ .used = 0 }, &c, err);
+    }
+    ret = ret == 0 ? n->drv->open(n, &o, err) : ret;
+    if (ret < 0) {
+        return ret;
+    }
+    n->open = true;
+    if (n->quiesce > 0 && n->drv->drain) {
+        n->drv->drain(n, true);
+    }
+    node_refresh_limits(n);
+    ret = io_refresh_length(n);
+    CHECK(ret == 0);
+    return 0;
+}
+
+int node_open_filter(struct node *below, const struct blk_driver *drv, const char *name,
+                     const char *edge, bool read_only, struct node **out, struct error *err)
+{
+    json_t *options = json_pack("{s:s, s:s*}", "driver", drv->name, "node-name", name);
+    CHECK(options != NULL && (drv->traits & DRV_FILTER));
+    struct node *n = node_new(below->layer, drv, options);
+    json_decref(options);
+    n->flags = below->flags;
+    n->flags.read_only = read_only;
+    n->flags.detect_zeroes = 0;
+    int ret = open_above(n, below, edge, err);
+    if (ret < 0) {
+        open_failed(n);
+        return ret;
+    }
+    *out = n;
+    return 0;
 }
 
 static int attach_opened(struct node *n, struct node *child, const char *name, uint32_t roles,

@@ -33,6 +33,10 @@ struct child_parent {
     /* [ctl] May the node move to that iothread?  NULL: yes.  Errors: QEMU's text. */
     int (*can_set_iothread)(const struct child *c, uint32_t iothread, struct error *err);
     void (*set_iothread)(struct child *c, uint32_t iothread);
+    /* [ctl] Another edge of the same parent, all of which are of one iothread; NULL after the last.
+     * NULL: it has one only. */
+    struct child *(*next_edge)(const struct child *c);
+    struct child *(*first_edge)(const struct child *c);
     /* The edge stays when everything else moves from its node to another (a job's own edges). */
     bool stay_at_node;
 };
@@ -131,6 +135,7 @@ struct node {
     uint32_t quiesce;         /* Above 0: no request may start. */
     uint32_t covered;         /* Above 0: a section reaches down to its children. */
     struct blocker_link *blockers; /* model/blocker.c */
+    struct dirty_bitmap *bitmaps, *bitmaps_last; /* model/dirty_bitmap.c */
     struct node_change *change; /* What a proposal makes of it; NULL: nothing. */
 
     uint64_t started;      /* Requests of parents that are no nodes so far. */
@@ -171,6 +176,12 @@ int node_open_child(struct node *n, const struct opts *opts, const struct child_
  * the edge ("children.0"). */
 int node_open_child_value(struct node *n, const json_t *value, const char *name, uint32_t roles,
                           struct child **out, struct error *err);
+
+/* [ctl] A filter of a driver that blockdev-add does not know, above `below`, to which its edge of
+ * that name leads (model/job/filter.h).  name NULL: one is made up.  The reference is the
+ * caller's. */
+int node_open_filter(struct node *below, const struct blk_driver *drv, const char *name,
+                     const char *edge, bool read_only, struct node **out, struct error *err);
 
 struct node *node_ref(struct node *n);
 /* [io] The last reference closes the node, after its requests have ended. */
@@ -242,6 +253,8 @@ char *node_filename(const struct node *n);
 /* [ctl] From begin to end nothing changes in the layer: names are made once a node. */
 void filenames_begin(struct layer *l);
 void filenames_end(struct layer *l);
+/* Whether its backing file is not the one that its header names. */
+bool node_backing_is_another(const struct node *n);
 /* The name of the backing file that n's header has, relative to n's own folder, in a new string.
  * Errors: n has none ("Cannot generate a base directory for quorum nodes"). */
 int node_backing_path(const struct node *n, char **out, struct error *err);

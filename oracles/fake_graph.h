@@ -33,11 +33,20 @@ struct node {
     uint64_t started, writes;
     const struct node *inherits;
     bool monitor_owned, is_filter, is_format, no_flush, read_only, force_share, copy_on_read;
+    bool implicit;
+    uint32_t job_blockers, job_bitmaps;
     struct child children[FAKE_EDGES], parents[FAKE_EDGES];
     uint32_t children_len, parents_len;
 };
 
+struct job {
+    struct job_view v;
+    const struct child *edge; /* NULL: none. */
+    struct job *next;
+};
+
 struct layer {
+    struct job *jobs;
     struct node *nodes[FAKE_NODES];
     size_t len;
     uint64_t edges;
@@ -192,6 +201,9 @@ void inspect_view(const struct node *n, struct node_view *out)
         .is_format = n->is_format,
         .copy_on_read = n->copy_on_read,
         .cache_no_flush = n->no_flush,
+        .implicit = n->implicit,
+        .job_blockers = n->job_blockers,
+        .job_bitmaps = n->job_bitmaps,
     };
 }
 
@@ -237,6 +249,27 @@ bool inspect_info(const struct node *n, int64_t *cluster_size)
 {
     *cluster_size = n->cluster_size;
     return n->cluster_size > 0;
+}
+
+const struct job *inspect_first_job(const struct layer *l)
+{
+    return l->jobs;
+}
+
+const struct job *inspect_next_job(const struct job *j)
+{
+    return j->next;
+}
+
+void inspect_job(const struct job *j, struct job_view *out)
+{
+    *out = j->v;
+    out->job = j;
+}
+
+const struct child *inspect_job_edge(const struct job *j, size_t i)
+{
+    return i == 0 ? j->edge : NULL;
 }
 
 bool inspect_is_busy(const struct layer *l)

@@ -87,11 +87,47 @@ void oracles_trouble(struct oracle_set *set)
     }
 }
 
+static void tell_job_moves(void *opaque, const struct job_view *v, enum view_job_status from)
+{
+    const struct oracle_set *set = opaque;
+    for (size_t i = 0; i < set->len; i++) {
+        const struct oracle *o = &set->at[i];
+        if (o->ops->job_moves) {
+            o->ops->job_moves(o->state, v, from);
+        }
+    }
+}
+
+static void tell_job_event(void *opaque, const struct job_event *e)
+{
+    const struct oracle_set *set = opaque;
+    for (size_t i = 0; i < set->len; i++) {
+        const struct oracle *o = &set->at[i];
+        if (o->ops->job_event) {
+            o->ops->job_event(o->state, e);
+        }
+    }
+}
+
+static void tell_job_note(void *opaque, const struct job_note *note)
+{
+    const struct oracle_set *set = opaque;
+    for (size_t i = 0; i < set->len; i++) {
+        const struct oracle *o = &set->at[i];
+        if (o->ops->job_note) {
+            o->ops->job_note(o->state, note);
+        }
+    }
+}
+
 void oracles_watch(struct oracle_set *set, struct layer *l)
 {
     inspect_watch(l, &(struct graph_watch){ .drain = tell_drain,
                                             .edge_changes = tell_edge_changes,
                                             .image_made = tell_image_made,
+                                            .job_moves = tell_job_moves,
+                                            .job_event = tell_job_event,
+                                            .job_note = tell_job_note,
                                             .opaque = set });
 }
 

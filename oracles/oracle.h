@@ -49,6 +49,9 @@ struct oracle_ops {
     /* As it happens (model/inspect.h). */
     void (*drain)(void *state, const struct drain_note *note);
     void (*edge_changes)(void *state, const struct child *c, const struct node *to);
+    void (*job_moves)(void *state, const struct job_view *v, enum view_job_status from);
+    void (*job_event)(void *state, const struct job_event *e);
+    void (*job_note)(void *state, const struct job_note *note);
     /* A node is about to go, or a new layer exists (after power on): forget pointers. */
     void (*power_cut)(void *state);
     void (*layer_gone)(void *state);
@@ -97,7 +100,7 @@ void oracles_free(struct oracle_set *set);
 
 /* One by one. */
 extern const struct oracle_ops oracle_ref_image, oracle_graph, oracle_permissions, oracle_frozen,
-    oracle_drain, oracle_liveness, oracle_determinism;
+    oracle_drain, oracle_jobs, oracle_liveness, oracle_determinism;
 
 /* All oracles, ends with NULL. */
 extern const struct oracle_ops *const oracles_all[];

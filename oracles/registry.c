@@ -35,6 +35,7 @@ const struct oracle_ops *const oracles_all[] = {
     &oracle_permissions,
     &oracle_frozen,
     &oracle_drain,
+    &oracle_jobs,
     &oracle_liveness,
     &oracle_determinism,
     NULL,

@@ -440,6 +440,9 @@ static void judge_one(struct run_ctx *ctx, const struct script_expect *e,
     case EXPECT_GRAPH:
         (ctx->real ? expect_real_graph : expect_graph)(ctx, e, words);
         break;
+    case EXPECT_JOB:
+        expect_job(ctx, e, words);
+        break;
     case EXPECT_ABORTS:
         expect_fail(ctx, e, "the program lives on\nexpected: aborts %s", words[0]);
         break;

@@ -70,6 +70,8 @@ struct run_config {
     const char *qemu_version; /* The same: "7.2.22", for quirks. */
     struct record *record;   /* Takes what every statement showed; an expectation that does not hold
                               * is told there and the run goes on.  NULL: nobody wants it. */
+    const struct record *beside; /* Of a real target: the record of the run that this one will be
+                                  * compared with.  NULL: there is none. */
     bool errors_are_ok;      /* A statement that expects nothing may fail as well. */
     const char *features;   /* Space-separated names for `require`. */
     const char *deviations; /* choice_format text to follow; NULL: none. */

@@ -95,6 +95,7 @@ struct run_ctx {
     const char *skip_rest; /* Why statements from here on cannot be done on a real one, or NULL. */
     bool volatile_disks; /* A disk of the case has a write cache. */
     bool restarted;  /* A real one was killed for a power cut, and not given power again. */
+    bool unsettled;  /* Jobs have not come to where they were expected. */
     size_t recorded; /* Index + 1 of the statement in progress in cfg->record; 0: none. */
     struct guest guest;
     struct oracle oracles[RUN_ORACLES_MAX];
@@ -197,6 +198,8 @@ void run_record_late(struct run_ctx *ctx, const char *text);
 void run_record_nodes(struct run_ctx *ctx);
 /* The layer is gone: the files of a simulated target as they are now. */
 void run_record_files(struct run_ctx *ctx);
+/* Whether queries may be sent now. */
+bool run_record_may_ask(const struct run_ctx *ctx);
 /* Sends a command without arguments and waits: its "return", new, or NULL. */
 json_t *run_query(struct run_ctx *ctx, const char *command);
 
@@ -301,6 +304,15 @@ void run_events_free(struct run_ctx *ctx);
 void expect_real_data(struct run_ctx *ctx, const struct script_expect *e, char **words);
 void expect_real_node(struct run_ctx *ctx, const struct script_expect *e, char **words);
 void expect_real_graph(struct run_ctx *ctx, const struct script_expect *e, char **words);
+
+/* expect_job.c */
+void expect_job(struct run_ctx *ctx, const struct script_expect *e, char **words);
+/* All jobs: their entries in query-jobs, each with the members of that in query-block-jobs; new, or
+ * NULL: they could not be asked for. */
+json_t *run_query_jobs(struct run_ctx *ctx);
+/* On a real target, where a job takes its time: waits until the jobs have come to what they had
+ * come to behind the same statement of the run that this one is compared with. */
+void run_jobs_settle(struct run_ctx *ctx, uint32_t id);
 
 /* expect_state.c */
 /* data NODE RANGE is|in PATTERN [per=SIZE]. */

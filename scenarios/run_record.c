@@ -104,6 +104,8 @@ void run_record_event(struct run_ctx *ctx, const json_t *event)
     struct record_stmt *last = &record->at[record->len - 1];
     if (strcmp(last->command, "power") != 0) { /* Who is killed tells nothing. */
         json_array_append_new(last->events, json_deep_copy(event));
+        const char *name = json_string_value(json_object_get(event, "event"));
+        last->job_events |= name && strcmp(name, "JOB_STATUS_CHANGE") == 0;
     }
 }
 
@@ -162,7 +164,7 @@ json_t *run_query(struct run_ctx *ctx, const char *command)
     return found;
 }
 
-static bool may_ask(const struct run_ctx *ctx)
+bool run_record_may_ask(const struct run_ctx *ctx)
 {
     for (const struct run_async *a = ctx->asyncs; a; a = a->next) {
         if (!(a->orphan ? a->orphan->done : a->call.done)) {
@@ -194,6 +196,7 @@ static void ask_state(struct run_ctx *ctx, struct record_stmt *r, bool moment)
     r->nodes = run_query(ctx, "query-named-block-nodes");
     r->graph = run_query(ctx, "x-debug-query-block-graph");
     r->block = run_query(ctx, "query-block");
+    r->jobs = run_query_jobs(ctx);
     record->formats |= any_format(r->nodes);
     if (moment || (record->shuffled && record->formats)) {
         record_drop_sizes(r->nodes);
@@ -219,7 +222,8 @@ void run_record_end(struct run_ctx *ctx)
         return;
     }
     r->took_ns = run_now_ns(ctx) - r->took_ns;
-    if (r->counted && r->end == RECORD_DONE && may_ask(ctx)) {
+    if (r->counted && r->end == RECORD_DONE && run_record_may_ask(ctx)) {
+        run_jobs_settle(ctx, r->id);
         ask_state(ctx, r, ctx->loads || ctx->cfg->record->raced);
     }
     run_file_events(ctx);
@@ -308,6 +312,20 @@ static char *probe_data(struct run_ctx *ctx, struct record_node *n)
     return out.text;
 }
 
+/* A job that has not come to its end. */
+static bool any_under_way(const json_t *jobs)
+{
+    size_t i;
+    json_t *job;
+    json_array_foreach(jobs, i, job) {
+        const char *status = json_string_value(json_object_get(job, "status"));
+        if (status && strcmp(status, "concluded") != 0 && strcmp(status, "pending") != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool any_delicate(const json_t *nodes)
 {
     size_t i;
@@ -324,7 +342,8 @@ static bool any_delicate(const json_t *nodes)
 void run_record_nodes(struct run_ctx *ctx)
 {
     struct record *record = ctx->cfg->record;
-    if (!record || record->raced || ctx->skip_rest || !may_ask(ctx) || run_background_busy(ctx)) {
+    if (!record || record->raced || ctx->skip_rest || !run_record_may_ask(ctx) ||
+        run_background_busy(ctx)) {
         return;
     }
     record->end = NEW(struct record_stmt);
@@ -333,6 +352,10 @@ void run_record_nodes(struct run_ctx *ctx)
     json_t *nodes = record->end->nodes, *entry;
     size_t i;
     ctx->recorded = 0;
+    if (any_under_way(record->end->jobs)) {
+        record->raced = true; /* How far it has come is a matter of time. */
+        return;
+    }
     json_array_foreach(nodes, i, entry) {
         const char *name = json_string_value(json_object_get(entry, "node-name"));
         const char *drv = json_string_value(json_object_get(entry, "drv"));

@@ -485,6 +485,7 @@ static void run_sync_stmt(struct run_ctx *ctx, const struct run_stmt *s)
     }
     if (ret == 0) {
         run_record_outcome(ctx, s->stmt, call, &out);
+        run_jobs_settle(ctx, s->stmt->id);
         run_judge(ctx, s->stmt, NULL, &out);
     }
     outcome_fini(&out);

@@ -41,7 +41,7 @@ enum expect_kind {
     EXPECT_DATA,     /* data NODE RANGE is|in PATTERN[|PATTERN] [per=N] */
     EXPECT_NODE,     /* node NAME k=v... (opt.K=V is model-only) */
     EXPECT_GRAPH,    /* graph a -child-> b */
-    EXPECT_JOB,
+    EXPECT_JOB,      /* job ID k=v..., job ID none */
     EXPECT_CHECK,
     EXPECT_ABORTS,   /* aborts /RE/, only behind quirk: the reference dies */
     EXPECT_KINDS,

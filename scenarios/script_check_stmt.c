@@ -442,6 +442,19 @@ static void expect_graph(struct check *ck, const struct script_expect *e)
     }
 }
 
+/* job ID none [within=DURATION] */
+static void expect_job(struct check *ck, const struct script_expect *e)
+{
+    bool none = e->words.len > 1 && strcmp(e->words.at[1].text, "none") == 0;
+    for (size_t i = 2; none && i < e->words.len; i++) {
+        const struct script_word *w = &e->words.at[i];
+        if (strncmp(w->text, "within=", 7) != 0) {
+            diag_add(ck->diag, w->line, w->col, "a job that is not there has no members");
+            return;
+        }
+    }
+}
+
 /* `data ... is` takes one byte and no per=. */
 static void expect_data(struct check *ck, const struct script_expect *e)
 {
@@ -557,6 +570,8 @@ static void expect_by_kind(struct check *ck, const struct verb_def *def,
     } else if (check_words(ck, def, &e->words, 0, true, e->line, e->col)) {
         if (e->kind == EXPECT_GRAPH) {
             expect_graph(ck, e);
+        } else if (e->kind == EXPECT_JOB) {
+            expect_job(ck, e);
         } else if (e->kind == EXPECT_DATA) {
             expect_data(ck, e);
         }

@@ -138,9 +138,18 @@ static void test_what_is_for_later_says_so(void **state)
     body("explore crash at=write", "2:1", "'explore' is known but not available in this version");
     body("partition l0", "2:1", "'partition' is known but not available in this version");
     body("heal l0", "2:1", "'heal' is known but not available in this version");
-    body("x\n    job j status=ready", "3:5", "'job' is known but not available in this version");
     body("x\n    check n errors=0", "3:5", "'check' is known but not available in this version");
     body("image qed a 1M", "2:7", "'qed' is not valid here; valid: raw, qcow2");
+}
+
+static void test_jobs(void **state)
+{
+    (void)state;
+    body("x\n    job j none status=ready", "3:16", "a job that is not there has no members");
+    body("x\n    job", "3:5", "ID is missing; usage: job ID none|[KEY=VALUE...] [within=DURATION]");
+    body("x\n    job j gone", "3:11", "'gone' is not valid here; valid: none");
+    body("x\n    job j status=ready within=5", "3:24",
+         "within: '5' is not a duration (500ns, 10us, 2ms, 1s, 0)");
 }
 
 static void test_words(void **state)
@@ -182,7 +191,7 @@ static void test_mistyped_words_get_a_suggestion(void **state)
     body("disk d0 size=1M profile=nmve", "2:17", "profile: 'nmve' is not valid here; valid: null, "
                                                  "nvme, ssd, hdd, rdma, tcp; did you mean 'nvme'?");
     body("x\n    evnt STOP", "3:5", "unknown expectation 'evnt'; valid: ok, error, return, output, "
-                                    "event, no-event, data, node, graph, aborts, quirk; did you "
+                                    "event, no-event, data, node, graph, job, aborts, quirk; did you "
                                     "mean 'event'?");
     body("@asinc(a) x", "2:1", "unknown property '@asinc'; valid: @async, @fail, @fd, @model-only, "
                                "@real-only, @id; did you mean '@async'?");
@@ -419,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_all_errors_of_a_file_are_told),
         cmocka_unit_test(test_structure),
         cmocka_unit_test(test_what_is_for_later_says_so),
+        cmocka_unit_test(test_jobs),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_mistyped_words_get_a_suggestion),
         cmocka_unit_test(test_variables),

@@ -25,7 +25,7 @@ static const char *const ro_rw[] = { "ro", "rw", NULL };
 static const char *const is_in[] = { "is", "in", NULL };
 static const char *const sectors[] = { "512", "4096", "4k", "4K", NULL };
 static const char *const behind_quirk[] = { "ok", "error", "return", "output", "aborts", "data",
-                                            "node", "graph", NULL };
+                                            "node", "graph", "job", NULL };
 
 static const struct verb_key disk_keys[] = {
     { "size", VALUE_SIZE_POS, NULL, false, 0, "bytes; required unless from= is given" },
@@ -199,6 +199,18 @@ static const struct verb_arg graph_args[] = {
     { 0 },
 };
 
+static const char *const none[] = { "none", NULL };
+static const struct verb_arg job_args[] = {
+    { "ID", VALUE_NAME, NULL, false },
+    { "none", VALUE_CHOICE, none, true },
+    { 0 },
+};
+static const struct verb_key job_keys[] = {
+    { "within", VALUE_DURATION, NULL, false, 0,
+      "virtual time that may pass until it is so (none beyond the statement)" },
+    { 0 },
+};
+
 #define ANY VERB_ON_ANY
 
 const struct verb_def verbs_all[] = {
@@ -316,8 +328,10 @@ const struct verb_def verbs_all[] = {
     { "graph", VERB_EXPECT, EXPECT_GRAPH, ANY, graph_args, NULL,
       "graph PARENT -CHILD-> NODE [frozen]", "the node is that child of the parent",
       "    The last word is written with its brackets: graph top -backing-> base [frozen]\n" },
-    { "job", VERB_EXPECT, EXPECT_JOB, ANY | VERB_LATER | VERB_FREE_WORDS, NULL, NULL,
-      "job ID KEY=VALUE...", "members of the job's entry in query-jobs", NULL },
+    { "job", VERB_EXPECT, EXPECT_JOB, ANY | VERB_FREE_KEYS, job_args, job_keys,
+      "job ID none|[KEY=VALUE...] [within=DURATION]",
+      "members of the job's entries in query-jobs and query-block-jobs; none: there is no such job",
+      NULL },
     { "check", VERB_EXPECT, EXPECT_CHECK, ANY | VERB_LATER | VERB_FREE_WORDS, NULL, NULL,
       "check NODE errors=N leaks=N|any", "the image is consistent", NULL },
     { "aborts", VERB_EXPECT, EXPECT_ABORTS, ANY, NULL, NULL, "aborts /RE/",
@@ -327,7 +341,7 @@ const struct verb_def verbs_all[] = {
       "what those versions of the reference show instead",
       "    CONDITION is qemu, one of < <= = >= >, and a version, of which as many parts are\n"
       "    compared as are given: qemu=7.2 holds for all 7.2.x.\n"
-      "    EXPECTATION is ok, error, return, output, aborts, data, node or graph.\n" },
+      "    EXPECTATION is ok, error, return, output, aborts, data, node, graph or job.\n" },
 
     /* Properties. */
     { "@async", VERB_PROPERTY, 0, VERB_ON_COMMAND | VERB_ON_IO, NULL, NULL, "@async(TAG)",

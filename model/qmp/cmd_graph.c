@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* x-debug-query-block-graph: who uses whom, and with which permissions.
  *
- * Numbers are given in the order of the first mention: block backends with their media, then the
- * nodes in order of creation with their children, the youngest edge first.  The lists are told
- * backwards.  (QEMU qapi/block-core.json: XDbgBlockGraph; behaviour of the installed 7.2.)
+ * Numbers are given in the order of the first mention: block backends with their media, then jobs
+ * with theirs, the youngest first, then the nodes in order of creation with their children, the
+ * youngest edge first.  The lists are told backwards.  (QEMU qapi/block-core.json: XDbgBlockGraph; behaviour of the installed 7.2.)
  */
 #include "base/check.h"
 #include "base/mem.h"
+#include "model/job/block_job.h"
 #include "model/layer_state.h"
 #include "model/qmp/commands.h"
 
@@ -78,6 +79,15 @@ static void add_backend(struct graph *g, const struct backend *b)
     }
 }
 
+static void add_job(struct graph *g, const struct block_job *b)
+{
+    const struct child *c;
+    add_node(g, b, "block-job", b->job.id);
+    for (size_t i = 0; (c = block_job_edge(b, i)) != NULL; i++) {
+        add_edge(g, b, c);
+    }
+}
+
 static void add_children(struct graph *g, const struct node *n)
 {
     size_t len = 0;
@@ -102,6 +112,11 @@ static int query_graph(struct layer *l, const json_t *args, json_t **ret, struct
     (void)err;
     for (const struct backend *b = l->backends; b; b = backend_next(b)) {
         add_backend(&g, b);
+    }
+    for (const struct job *j = job_first(l); j; j = job_next(j)) {
+        if (job_is_block_job(j)) {
+            add_job(&g, (const struct block_job *)j);
+        }
     }
     for (const struct node *n = l->nodes; n; n = n->next) {
         if (node_is_usable(n)) {

@@ -25,6 +25,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct snapshot {
+    struct node *node, *overlay; /* Referenced, or NULL. */
+    bool drained;                /* node is. */
+};
+
 static const char *str(const json_t *args, const char *name)
 {
     return json_string_value(json_object_get(args, name));
@@ -32,11 +37,11 @@ static const char *str(const json_t *args, const char *name)
 
 /* ---- The node ---- */
 
-static int quiesce(struct action *a, struct node *n, struct error *err)
+static int quiesce(struct snapshot *s, struct node *n, struct error *err)
 {
-    a->node = node_ref(n);
+    s->node = node_ref(n);
     drain_begin(n);
-    a->drained = true;
+    s->drained = true;
     int ret = blocker_check(n, BLOCK_OP_EXTERNAL_SNAPSHOT, err);
     if (ret == 0 && !n->flags.read_only) {
         io_enter(n);
@@ -76,37 +81,39 @@ static int check_overlay(const struct node *overlay, struct error *err)
     return 0;
 }
 
-static int cut_in(const struct action *a, struct txn *txn, struct error *err)
+static int cut_in(const struct snapshot *s, struct txn *txn, struct error *err)
 {
     struct perm_pair any = { .used = 0, .shared = PERM_ALL };
-    int ret = check_overlay(a->overlay, err);
+    int ret = check_overlay(s->overlay, err);
     if (ret < 0) {
         return ret;
     }
-    struct proposal *p = proposal_begin(a->node->layer);
-    proposal_add(p, a->node, "backing", ROLE_COW, a->overlay, NULL, NULL, any);
-    proposal_replace(p, a->node, a->overlay);
+    struct proposal *p = proposal_begin(s->node->layer);
+    proposal_add(p, s->node, "backing", ROLE_COW, s->overlay, NULL, NULL, any);
+    proposal_replace(p, s->node, s->overlay);
     return proposal_apply(p, txn, err);
 }
 
 static void finish(struct action *a)
 {
-    json_object_set_new(a->overlay->options, "backing", json_string(a->node->name));
-    if (!a->node->copy_on_read) {
-        reopen_set_read_only(a->node, true, NULL); /* Who writes to it elsewhere may go on. */
+    const struct snapshot *s = action_state(a);
+    json_object_set_new(s->overlay->options, "backing", json_string(s->node->name));
+    if (!s->node->copy_on_read) {
+        reopen_set_read_only(s->node, true, NULL); /* Who writes to it elsewhere may go on. */
     }
 }
 
 static void clean(struct action *a)
 {
-    if (a->drained) {
-        drain_end(a->node);
+    struct snapshot *s = action_state(a);
+    if (s->drained) {
+        drain_end(s->node);
     }
-    if (a->overlay) {
-        node_unref(a->overlay);
+    if (s->overlay) {
+        node_unref(s->overlay);
     }
-    if (a->node) {
-        node_unref(a->node);
+    if (s->node) {
+        node_unref(s->node);
     }
 }
 
@@ -115,8 +122,9 @@ static void clean(struct action *a)
 static int prepare_snapshot(struct layer *l, const json_t *data, struct action *a, struct txn *txn,
                             struct error *err)
 {
+    struct snapshot *s = action_state(a);
     struct node *n = layer_lookup(l, str(data, "node"), str(data, "node"), err);
-    int ret = n ? quiesce(a, n, err) : -ENODEV;
+    int ret = n ? quiesce(s, n, err) : -ENODEV;
     if (ret < 0) {
         return ret;
     }
@@ -124,8 +132,8 @@ static int prepare_snapshot(struct layer *l, const json_t *data, struct action *
     if (!overlay) {
         return -ENODEV;
     }
-    a->overlay = node_ref(overlay);
-    return cut_in(a, txn, err);
+    s->overlay = node_ref(overlay);
+    return cut_in(s, txn, err);
 }
 
 static const struct schema_member snapshot_members[] = {
@@ -139,6 +147,8 @@ const struct schema_type schema_snapshot = {
 };
 
 const struct action_kind action_snapshot = { .name = "blockdev-snapshot",
+                                             .state_size = sizeof(struct snapshot),
+                                             .data = &schema_snapshot,
                                              .prepare = prepare_snapshot,
                                              .finish = finish,
                                              .clean = clean };
@@ -194,22 +204,22 @@ static int create_overlay(struct node *n, const char *file, const char *format, 
 }
 
 /* Opened as the node itself is, without a backing file for now. */
-static int open_overlay(struct action *a, const char *file, const char *format, const char *name,
+static int open_overlay(struct snapshot *s, const char *file, const char *format, const char *name,
                         struct error *err)
 {
-    const struct node_flags *f = &a->node->flags;
+    const struct node_flags *f = &s->node->flags;
     json_t *options = json_pack("{s:s, s:b, s:b, s:{s:b, s:b}, s:s}", "driver", format,
                                 "read-only", f->read_only, "auto-read-only", f->auto_read_only,
                                 "cache", "direct", f->cache_direct, "no-flush", f->cache_no_flush,
                                 "discard", f->unmap ? "unmap" : "ignore");
     CHECK(options != NULL);
-    if (takes_backing(a->node->layer, format)) {
+    if (takes_backing(s->node->layer, format)) {
         json_object_set_new(options, "backing", json_null());
     }
     if (name) {
         json_object_set_new(options, "node-name", json_string(name));
     }
-    int ret = node_open_name(a->node->layer, file, options, NULL, 0, &a->overlay, err);
+    int ret = node_open_name(s->node->layer, file, options, NULL, 0, &s->overlay, err);
     json_decref(options);
     return ret;
 }
@@ -219,8 +229,9 @@ static int prepare_snapshot_sync(struct layer *l, const json_t *data, struct act
 {
     const char *file = str(data, "snapshot-file"), *format = str(data, "format");
     const char *mode = str(data, "mode");
+    struct snapshot *s = action_state(a);
     struct node *n = layer_lookup(l, str(data, "device"), str(data, "node-name"), err);
-    int ret = n ? quiesce(a, n, err) : -ENODEV;
+    int ret = n ? quiesce(s, n, err) : -ENODEV;
     if (ret == 0) {
         ret = check_overlay_name(l, data, err);
     }
@@ -229,9 +240,9 @@ static int prepare_snapshot_sync(struct layer *l, const json_t *data, struct act
         ret = create_overlay(n, file, format, err);
     }
     if (ret == 0) {
-        ret = open_overlay(a, file, format, str(data, "snapshot-node-name"), err);
+        ret = open_overlay(s, file, format, str(data, "snapshot-node-name"), err);
     }
-    return ret < 0 ? ret : cut_in(a, txn, err);
+    return ret < 0 ? ret : cut_in(s, txn, err);
 }
 
 static const char *const modes[] = { "existing", "absolute-paths", NULL };
@@ -256,6 +267,8 @@ const struct schema_type schema_snapshot_sync = {
 };
 
 const struct action_kind action_snapshot_sync = { .name = "blockdev-snapshot-sync",
+                                                  .state_size = sizeof(struct snapshot),
+                                                  .data = &schema_snapshot_sync,
                                                   .prepare = prepare_snapshot_sync,
                                                   .finish = finish,
                                                   .clean = clean };

@@ -25,7 +25,7 @@ static int prepare_abort(struct layer *l, const json_t *data, struct action *a, 
 static const struct schema_type abort_data = { .name = "Abort", .kind = SCHEMA_STRUCT };
 
 static const struct action_kind action_abort = {
-    .name = "abort", .grouped = true, .prepare = prepare_abort
+    .name = "abort", .grouped = true, .data = &abort_data, .prepare = prepare_abort
 };
 
 static const struct action_kind *const kinds[] = { &action_abort, &action_snapshot,
@@ -62,6 +62,7 @@ static int transaction_end(struct transaction *t, int ret)
         if (t->actions[i].kind->clean) {
             t->actions[i].kind->clean(&t->actions[i]);
         }
+        free(t->actions[i].state);
     }
     free(t->actions);
     return ret;
@@ -72,6 +73,7 @@ static int prepare(struct transaction *t, struct layer *l, const struct action_k
 {
     struct action *a = &t->actions[t->len++];
     a->kind = kind;
+    a->state = kind->state_size > 0 ? mem_zalloc(kind->state_size) : NULL;
     int ret = kind->prepare(l, data, a, &t->txn, err);
     CHECK(ret <= 0 && (ret == 0 || !err || err->code < 0));
     return ret;
@@ -145,13 +147,11 @@ static const struct schema_member action_members[] = {
 };
 
 /* The branch of each kind: its arguments stand in a member of their own. */
-static const struct schema_member abort_branch[] = { { "data", &abort_data, 0, NULL, "nothing" },
-                                                     { 0 } };
-static const struct schema_member snapshot_branch[] = {
-    { "data", &schema_snapshot, 0, NULL, "as of blockdev-snapshot" }, { 0 }
-};
-static const struct schema_member snapshot_sync_branch[] = {
-    { "data", &schema_snapshot_sync, 0, NULL, "as of blockdev-snapshot-sync" }, { 0 }
+#define BRANCH(type) \
+    { { "data", (type), 0, NULL, "as of the command of that name" }, { 0 } }
+
+static const struct schema_member branches[][2] = {
+    BRANCH(&abort_data), BRANCH(&schema_snapshot), BRANCH(&schema_snapshot_sync)
 };
 
 static const struct schema_member *action_branch(const struct blk_driver *const *drivers,
@@ -159,10 +159,12 @@ static const struct schema_member *action_branch(const struct blk_driver *const 
 {
     const struct action_kind *kind = find_kind(value);
     (void)drivers;
-    return kind == &action_snapshot        ? snapshot_branch
-           : kind == &action_snapshot_sync ? snapshot_sync_branch
-           : kind                          ? abort_branch
-                                           : NULL;
+    for (size_t i = 0; kind && i < ARRAY_LEN(branches); i++) {
+        if (branches[i][0].type == kind->data) {
+            return branches[i];
+        }
+    }
+    return NULL;
 }
 
 static const struct schema_type action_type = { .name = "TransactionAction",

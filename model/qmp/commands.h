@@ -64,6 +64,16 @@ extern const struct qmp_command qmp_query_block_graph;
 extern const struct qmp_command qmp_block_export_add, qmp_block_export_del,
     qmp_query_block_exports, qmp_nbd_server_start, qmp_nbd_server_stop;
 extern const struct qmp_event qmp_event_block_export_deleted;
+/* cmd_job.c */
+extern const struct qmp_command qmp_block_job_cancel, qmp_block_job_complete,
+    qmp_block_job_dismiss, qmp_block_job_finalize, qmp_block_job_pause, qmp_block_job_resume,
+    qmp_block_job_set_speed, qmp_job_cancel, qmp_job_complete, qmp_job_dismiss, qmp_job_finalize,
+    qmp_job_pause, qmp_job_resume, qmp_query_block_jobs, qmp_query_jobs;
+extern const struct qmp_event qmp_event_block_job_cancelled, qmp_event_block_job_completed,
+    qmp_event_block_job_error, qmp_event_block_job_pending, qmp_event_block_job_ready,
+    qmp_event_job_status_change;
+/* cmd_create.c */
+extern const struct qmp_command qmp_blockdev_create, qmp_blockdev_amend;
 /* cmd_system.c */
 extern const struct qmp_command qmp_human_monitor_command, qmp_query_yank, qmp_quit, qmp_yank;
 extern const struct qmp_event qmp_event_shutdown;

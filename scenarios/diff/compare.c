@@ -66,7 +66,7 @@ static bool is_one_sided(const struct record_stmt *ours, const struct record_stm
 bool compare_same_history(const struct record *ours, const struct record *theirs)
 {
     size_t from = 0;
-    if (ours->raced || theirs->raced) {
+    if (ours->raced || theirs->raced || compare_jobs_stray(ours, theirs)) {
         return false;
     }
     for (size_t i = 0; i < ours->len; i++) {
@@ -83,7 +83,7 @@ bool compare_same_history(const struct record *ours, const struct record *theirs
 /* The place without names of nodes: "nodes.hd0.image.filename" -> "nodes.*.image.filename". */
 static char *path_kind(const char *path)
 {
-    static const char *const by_name[] = { "nodes.", "block." };
+    static const char *const by_name[] = { "nodes.", "block.", "jobs." };
     for (size_t i = 0; i < ARRAY_LEN(by_name); i++) {
         size_t n = strlen(by_name[i]);
         if (strncmp(path, by_name[i], n) == 0) {

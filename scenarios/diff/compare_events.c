@@ -30,6 +30,7 @@ static const struct event_rule {
     bool ignored; /* Of the machine around the block layer, which the model has not. */
 } rules[] = {
     { "JOB_STATUS_CHANGE", "id", "job", false, false },
+    { "BLOCK_JOB_PENDING", "id", "block job", false, false },
     { "BLOCK_JOB_*", "device", "block job", false, false },
     { "BLOCK_EXPORT_DELETED", "", "export", false, false },
     { "DEVICE_DELETED", "", "device", false, false },
@@ -85,7 +86,9 @@ static void list_add(struct event_list *list, struct compare_side *side, const j
     list->at = mem_grow(list->at, list->len, &list->cap, sizeof(*list->at));
     struct event *e = &list->at[list->len];
     *e = (struct event){ .name = name, .rule = rule, .pair = pair, .number = list->len };
-    e->data = compare_side_json(side, json_object_get(event, "data"));
+    json_t *data_all = compare_side_json(side, json_object_get(event, "data"));
+    e->data = compare_job_event(name, data_all);
+    json_decref(data_all);
     char *data = e->data ? json_dumps(e->data, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY)
                          : NULL;
     e->text = mem_printf("%s %s", name, data ? data : "");

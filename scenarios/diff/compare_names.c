@@ -97,6 +97,7 @@ static void scan(struct fresh_list *list, struct compare_side *side, const struc
     scan_json(list, side, s->events);
     scan_json(list, side, s->graph);
     scan_json(list, side, s->block);
+    scan_json(list, side, s->jobs);
 }
 
 /* Pairs what has the same likeness; any: whatever it has. */

@@ -5,6 +5,7 @@
  *   compare_names.c      which automatic name of ours is which of theirs
  *   compare_reply.c      replies: what of each command's is comparable
  *   compare_output.c     output of io
+ *   compare_job.c        jobs: what of them is a matter of time
  *   compare_schema.c     the same for query-qmp-schema
  *   compare_state.c      nodes, graph and block devices behind a statement
  *   compare_events.c     events of the whole case
@@ -113,6 +114,16 @@ void compare_reply_views(struct compare_side side[COMPARE_SIDES], const char *co
                          const struct record_stmt *ours, const struct record_stmt *theirs,
                          json_t *view[COMPARE_SIDES]);
 
+/* ---- compare_job.c ---- */
+
+/* The jobs of a state or of a reply: without what is a matter of time.  value: normalised; new. */
+json_t *compare_job_list(const json_t *value);
+/* The same for the data of an event; may be NULL; a new reference. */
+json_t *compare_job_event(const char *name, json_t *data);
+/* Whether a job that was cancelled or has failed had not come as far on one side as on the other:
+ * what it leaves is not comparable then. */
+bool compare_jobs_stray(const struct record *ours, const struct record *theirs);
+
 /* ---- compare_output.c ---- */
 
 /* Lines of requests that nobody waits for (aio_read, aio_write), which one side has told and the
@@ -149,7 +160,7 @@ json_t *compare_graph_view(const json_t *graph, bool busy);
 
 struct compare_state {
     struct diff_list known;  /* Differences behind the statement before. */
-    const json_t *before[COMPARE_SIDES][3]; /* What was asked then; borrowed from the records. */
+    const json_t *before[COMPARE_SIDES][4]; /* What was asked then; borrowed from the records. */
     bool held; /* What differs then is not known yet. */
     bool busy; /* In: a load, or a request that only one side has ended, is in progress. */
 };

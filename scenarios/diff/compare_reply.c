@@ -156,6 +156,12 @@ static json_t *view_blockstats(struct compare_side *side, json_t *value)
     return without_times(value);
 }
 
+static json_t *view_jobs(struct compare_side *side, json_t *value)
+{
+    (void)side;
+    return compare_job_list(value);
+}
+
 /* The human monitor gives hints and prints as io does. */
 static json_t *view_output(struct compare_side *side, json_t *value)
 {
@@ -211,10 +217,12 @@ static const struct reply_rule {
     { "qom-list", view_qom_list, NULL },
     { "qom-list-properties", view_by_name, NULL },
     { "qom-list-types", view_by_name, keep_names },
+    { "query-block-jobs", view_jobs, NULL },
     { "query-blockstats", view_blockstats, keep_backing },
     { "query-commands", view_by_name, keep_names },
     { "query-fdsets", view_fdsets, NULL },
     { "query-iothreads", view_iothreads, NULL },
+    { "query-jobs", view_jobs, NULL },
     { "query-version", view_version, NULL },
     { "query-yank", view_yank, NULL },
     { "x-debug-query-block-graph", view_graph, NULL },

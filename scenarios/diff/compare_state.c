@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Nodes, graph and block devices behind a statement.
  *
- * The three answers are brought into one value that is keyed by names, so that a node too many is
+ * The answers are brought into one value that is keyed by names, so that a node too many is
  * one difference:
  *
  *   nodes   query-named-block-nodes by name, and the order of the names (the youngest first, as
@@ -10,6 +10,7 @@
  *           of edges is that of changes; nodes count by name and type, and an edge is known by
  *           parent, role and child
  *   block   query-block by device, and its order
+ *   jobs    query-jobs with query-block-jobs by id, and its order
  *
  * A load has a backend of its own in the model, and in QEMU one for each request, while that is
  * there.  So as long as one is in progress, permissions and backends without a name are left out.
@@ -31,12 +32,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NODES, GRAPH, BLOCK, STATES };
+enum { NODES, GRAPH, BLOCK, JOBS, STATES };
 
 /* A backend that has no name. */
 static const char nameless[] = "[block-backend]";
 
-static const char *const state_name[STATES] = { "nodes", "graph", "block" };
+static const char *const state_name[STATES] = { "nodes", "graph", "block", "jobs" };
 
 /* ---- graph ---- */
 
@@ -194,7 +195,9 @@ static json_t *list_view(const json_t *list, int which)
     json_t *at = json_object(), *order = json_array();
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *entry = json_array_get(list, i);
-        const char *name = which == NODES ? member_text(entry, "node-name") : block_name(entry);
+        const char *name = which == NODES  ? member_text(entry, "node-name")
+                           : which == JOBS ? member_text(entry, "id")
+                                           : block_name(entry);
         set_unique(at, name, json_incref(entry));
         json_array_append_new(order, json_string_nocheck(name));
     }
@@ -241,6 +244,11 @@ static void diff_state(struct compare_side side[COMPARE_SIDES], int which, bool 
     json_t *normal[COMPARE_SIDES];
     for (int w = OURS; w < COMPARE_SIDES; w++) {
         normal[w] = compare_side_json(&side[w], state[w]);
+        if (which == JOBS) {
+            json_t *view = compare_job_list(normal[w]);
+            json_decref(normal[w]);
+            normal[w] = view;
+        }
     }
     if (which == GRAPH) {
         json_t *a = compare_graph_view(normal[OURS], busy);
@@ -312,7 +320,8 @@ bool compare_state(struct compare_state *st, struct compare_side side[COMPARE_SI
 {
     const json_t *state[STATES][COMPARE_SIDES] = { { ours->nodes, theirs->nodes },
                                                    { ours->graph, theirs->graph },
-                                                   { ours->block, theirs->block } };
+                                                   { ours->block, theirs->block },
+                                                   { ours->jobs, theirs->jobs } };
     struct diff_list now = { 0 };
     bool still = true, asked = false;
     for (int i = 0; i < STATES; i++) {
@@ -357,6 +366,7 @@ bool compare_state_alone(struct compare_state *st, struct compare_side side[COMP
     const struct record_stmt rest = {
         .command = done->command, .text = done->text, .nodes = (json_t *)st->before[idle][NODES],
         .graph = (json_t *)st->before[idle][GRAPH], .block = (json_t *)st->before[idle][BLOCK],
+        .jobs = (json_t *)st->before[idle][JOBS],
     };
     struct diff_list none = { 0 };
     bool known = done->nodes && done->graph && done->block && rest.nodes && rest.graph &&

@@ -25,6 +25,7 @@ static void stmt_fini(struct record_stmt *s)
     json_decref(s->nodes);
     json_decref(s->graph);
     json_decref(s->block);
+    json_decref(s->jobs);
 }
 
 void record_fini(struct record *r)

@@ -41,6 +41,8 @@ struct record_stmt {
     json_t *nodes; /* query-named-block-nodes */
     json_t *graph; /* x-debug-query-block-graph */
     json_t *block; /* query-block */
+    bool job_events; /* Events of jobs came. */
+    json_t *jobs;  /* query-jobs, each with its members of query-block-jobs */
 };
 
 /* At the end of the case, of every node that has a name of its own: what `io NODE map` prints, and
