@@ -80,7 +80,7 @@ Q := @
 say = @printf '  %-5s %s\n' $(1) '$(2)'
 endif
 
-.PHONY: help all tests run diff diff-random test unit asan clang coverage bench hotpath \
+.PHONY: help all tests run diff diff-random pairs test unit asan clang coverage bench hotpath \
 	determinism fuzz tidy format compdb install clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
@@ -164,6 +164,12 @@ diff: ## Compare all suites with the installed QEMU; write docs/agreement.md, bu
 	@$(MAKE) all build/real/ext4.img
 	@$(BLKSIM) diff -j$$((2 * $(JOBS))) --db build/diff.db --summary \
 		--markdown docs/agreement.md $(ARGS) scenarios/suites
+
+pairs: ## Write docs/job-pairs.md: which jobs may run side by side
+	@$(MAKE) all
+	@rm -f build/pairs.db
+	@$(BLKSIM) run -q -j$(JOBS) --log all --db build/pairs.db scenarios/suites/pairs
+	@ci/pairs build/pairs.db docs/job-pairs.md
 
 diff-random: ## Compare random commands (SEEDS=1..2000) with the installed QEMU
 	@ci/deps test

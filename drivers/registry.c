@@ -4,18 +4,20 @@
 
 #include <stddef.h>
 
-#define DRIVERS(X)         \
-    X(driver_blkdebug)     \
-    X(driver_blkverify)    \
-    X(driver_compress)     \
-    X(driver_copy_on_read) \
-    X(driver_file)         \
-    X(driver_null_aio)     \
-    X(driver_null_co)      \
-    X(driver_preallocate)  \
-    X(driver_qcow2)        \
-    X(driver_quorum)       \
-    X(driver_raw)          \
+#define DRIVERS(X)              \
+    X(driver_blkdebug)          \
+    X(driver_blkverify)         \
+    X(driver_compress)          \
+    X(driver_copy_before_write) \
+    X(driver_copy_on_read)      \
+    X(driver_file)              \
+    X(driver_null_aio)          \
+    X(driver_null_co)           \
+    X(driver_preallocate)       \
+    X(driver_qcow2)             \
+    X(driver_quorum)            \
+    X(driver_raw)               \
+    X(driver_snapshot_access)   \
     X(driver_throttle)
 
 #define DECLARE(name) extern const struct blk_driver name;

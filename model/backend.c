@@ -396,6 +396,20 @@ static int submit(struct backend *b, struct io_req *req, const struct backend_wa
     return ret;
 }
 
+struct child *backend_work_begin(struct backend *b)
+{
+    int ret = pass_door(b);
+    CHECK(ret == 0 && b->root);
+    b->in_flight++;
+    b->root->node->started++;
+    return b->root;
+}
+
+void backend_work_end(struct backend *b)
+{
+    leave(b);
+}
+
 int backend_request(struct backend *b, struct io_req *req, const struct backend_watch *watch,
                     struct error *err)
 {

@@ -128,6 +128,10 @@ bool backend_get_throttle(const struct backend *b, struct throttle_config *c, co
  * length. */
 int backend_request(struct backend *b, struct io_req *req, const struct backend_watch *watch,
                     struct error *err);
+/* [io] For who has much to do with the medium and no requests that count, as a format that writes
+ * itself there: from begin to end that is one request in flight, and it uses the edge as it likes. */
+struct child *backend_work_begin(struct backend *b);
+void backend_work_end(struct backend *b);
 /* What it counts as. */
 enum acct_op acct_op_of(enum io_op op);
 

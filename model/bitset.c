@@ -3,8 +3,8 @@
  *
  *   root -> inner (64 children each, up to 7 levels) -> leaf (64 words of 64 bits)
  *
- * A child of an inner node is in one of three states: clear (neither bit is there), full (its bit in
- * `full`), or mixed (its bit in `mixed`, and child[] points to it).
+ * A child of an inner node is in one of three states: clear (neither bit is there), full (its bit
+ * in `full`), or mixed (its bit in `mixed`, and child[] points to it).
  *
  * Invariants:
  *  1. A mixed child has a clear and a set granule, so that looking for one always ends in it.
@@ -39,13 +39,13 @@ struct leaf {
 struct inner {
     uint64_t mixed, full; /* Never both. */
     uint64_t count;
-    void *child[FAN];     /* struct inner or struct leaf, by the level. */
+    void *child[FAN]; /* struct inner or struct leaf, by the level. */
 };
 
 struct bitset {
     int64_t length;
     unsigned granule_bits;
-    unsigned shift;    /* Granules of a child of the root, as a power of two. */
+    unsigned shift; /* Granules of a child of the root, as a power of two. */
     struct inner *root;
     struct leaf *spare;
     uint64_t memory;
@@ -187,12 +187,31 @@ static void inner_change(struct bitset *s, struct inner *n, unsigned bits, uint6
     }
 }
 
+static bool get(const struct bitset *s, uint64_t granule)
+{
+    const void *node = s->root;
+    for (unsigned bits = s->shift; bits >= LEAF_BITS; bits -= FAN_BITS) {
+        const struct inner *n = node;
+        unsigned i = (unsigned)(granule >> bits) & (FAN - 1);
+        if (!(n->mixed >> i & 1)) {
+            return n->full >> i & 1;
+        }
+        node = n->child[i];
+    }
+    const struct leaf *f = node;
+    return f->words[granule / 64 % LEAF_WORDS] >> (granule % 64) & 1;
+}
+
 static void change(struct bitset *s, int64_t offset, int64_t bytes, bool on)
 {
     CHECK(offset >= 0 && bytes >= 0 && bytes <= s->length - offset);
-    if (bytes > 0) {
-        inner_change(s, s->root, s->shift, (uint64_t)offset >> s->granule_bits,
-                     (uint64_t)(offset + bytes - 1) >> s->granule_bits, on);
+    if (bytes == 0) {
+        return;
+    }
+    uint64_t first = (uint64_t)offset >> s->granule_bits;
+    uint64_t last = (uint64_t)(offset + bytes - 1) >> s->granule_bits;
+    if (first < last || get(s, first) != on) { /* Most writes find their granule marked. */
+        inner_change(s, s->root, s->shift, first, last, on);
     }
 }
 
@@ -332,21 +351,6 @@ uint64_t bitset_memory(const struct bitset *s)
 }
 
 /* ---- Looking ---- */
-
-static bool get(const struct bitset *s, uint64_t granule)
-{
-    const void *node = s->root;
-    for (unsigned bits = s->shift; bits >= LEAF_BITS; bits -= FAN_BITS) {
-        const struct inner *n = node;
-        unsigned i = (unsigned)(granule >> bits) & (FAN - 1);
-        if (!(n->mixed >> i & 1)) {
-            return n->full >> i & 1;
-        }
-        node = n->child[i];
-    }
-    const struct leaf *f = node;
-    return f->words[granule / 64 % LEAF_WORDS] >> (granule % 64) & 1;
-}
 
 bool bitset_get(const struct bitset *s, int64_t offset)
 {

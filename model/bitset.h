@@ -21,7 +21,8 @@ void bitset_free(struct bitset *s); /* NULL: nothing. */
 
 int64_t bitset_length(const struct bitset *s);
 uint32_t bitset_granularity(const struct bitset *s);
-/* What is cut off is forgotten, what is new is clear; a granule that is cut in two stays as it is. */
+/* What is cut off is forgotten, what is new is clear; a granule that is cut in two stays as it
+ * is. */
 void bitset_resize(struct bitset *s, int64_t length);
 
 void bitset_set(struct bitset *s, int64_t offset, int64_t bytes);

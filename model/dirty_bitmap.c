@@ -22,7 +22,10 @@ struct dirty_bitmap {
     char *name; /* NULL: a job's, or a successor. */
     struct bitset *bits;
     struct dirty_bitmap *successor;
-    bool enabled, busy;
+    bool enabled, busy, exported;
+    struct bitmap_stamp stamp;
+    void (*marked)(void *opaque); /* NULL: nobody wants to know. */
+    void *marked_opaque;
     struct dirty_bitmap *prev, *next; /* In node->bitmaps. */
 };
 
@@ -35,6 +38,7 @@ static struct dirty_bitmap *link_new(struct node *n, const char *name, uint32_t 
     b->name = name ? mem_strdup(name) : NULL;
     b->bits = bitset_create(n->length, granularity);
     b->enabled = true;
+    b->stamp.id = ++n->layer->bitmap_ids;
     b->prev = n->bitmaps_last;
     *(b->prev ? &b->prev->next : &n->bitmaps) = b;
     n->bitmaps_last = b;
@@ -51,8 +55,8 @@ static void drop(struct dirty_bitmap *b)
     free(b);
 }
 
-int bitmap_create(struct node *n, const char *name, uint32_t granularity,
-                  struct dirty_bitmap **out, struct error *err)
+int bitmap_create(struct node *n, const char *name, uint32_t granularity, struct dirty_bitmap **out,
+                  struct error *err)
 {
     if (name && bitmap_find(n, name)) {
         return error_set(err, -EEXIST, "Bitmap already exists: %s", name);
@@ -155,6 +159,7 @@ bool bitmap_is_recording(const struct dirty_bitmap *b)
 void bitmap_set_enabled(struct dirty_bitmap *b, bool on)
 {
     CHECK(!b->successor);
+    b->stamp.paused += b->enabled && !on;
     b->enabled = on;
 }
 
@@ -169,9 +174,25 @@ void bitmap_set_busy(struct dirty_bitmap *b, bool on)
     b->busy = on;
 }
 
+void bitmap_set_exported(struct dirty_bitmap *b, bool on)
+{
+    bitmap_set_busy(b, on);
+    b->exported = on;
+}
+
+bool bitmap_is_exported(const struct dirty_bitmap *b)
+{
+    return b->exported;
+}
+
 bool bitmap_has_successor(const struct dirty_bitmap *b)
 {
     return b->successor != NULL;
+}
+
+struct bitmap_stamp bitmap_stamp(const struct dirty_bitmap *b)
+{
+    return b->stamp;
 }
 
 int bitmap_check(const struct dirty_bitmap *b, uint32_t what, struct error *err)
@@ -190,11 +211,14 @@ int bitmap_check(const struct dirty_bitmap *b, uint32_t what, struct error *err)
 int bitmap_freeze(struct dirty_bitmap *b, struct error *err)
 {
     if (bitmap_has_successor(b)) {
-        return error_set(err, -EBUSY, "Cannot create a successor for a bitmap that already has one");
+        return error_set(err, -EBUSY,
+                         "Cannot create a successor for a bitmap that already has one");
     }
     struct dirty_bitmap *s = link_new(b->node, NULL, bitset_granularity(b->bits));
     s->enabled = b->enabled;
+    s->stamp.stands_for = b->stamp.id;
     b->successor = s;
+    b->stamp.paused++;
     b->enabled = false;
     b->busy = true;
     return 0;
@@ -206,6 +230,7 @@ struct dirty_bitmap *bitmap_abdicate(struct dirty_bitmap *b)
     CHECK(s != NULL && b->busy && s->node == b->node);
     CHECK(!s->name);
     s->name = b->name;
+    s->stamp.stands_for = 0;
     b->name = NULL;
     drop(b);
     return s;
@@ -235,7 +260,7 @@ int bitmap_can_merge(const struct dirty_bitmap *b, const struct dirty_bitmap *sr
                      struct error *err)
 {
     int64_t to = bitset_length(b->bits), from = bitset_length(src->bits);
-    int ret = bitmap_check(b, BITMAP_CHECK_DEFAULT, err);
+    int ret = b->name ? bitmap_check(b, BITMAP_CHECK_DEFAULT, err) : 0;
     ret = ret < 0 ? ret : bitmap_check(src, BITMAP_CHECK_ALLOW_RO, err);
     if (ret == 0 && to != from) {
         ret = error_set(err, -EINVAL,
@@ -258,6 +283,7 @@ void bitmap_merge_from(struct dirty_bitmap *b, const struct dirty_bitmap *src,
 void bitmap_clear(struct dirty_bitmap *b, struct bitset **backup)
 {
     keep(b, backup);
+    b->stamp.cleared++;
     bitset_clear_all(b->bits);
 }
 
@@ -266,6 +292,7 @@ void bitmap_restore(struct dirty_bitmap *b, struct bitset *bits)
     CHECK(bitset_granularity(bits) == bitset_granularity(b->bits));
     bitset_resize(bits, bitset_length(b->bits));
     bitset_free(b->bits);
+    b->stamp.cleared++;
     b->bits = bits;
 }
 
@@ -278,14 +305,24 @@ void bitmap_mark(struct node *n, int64_t offset, int64_t bytes)
         int64_t end = MIN(offset + bytes, bitset_length(b->bits));
         if (b->enabled && offset < end) {
             bitset_set(b->bits, offset, end - offset);
+            if (b->marked) {
+                b->marked(b->marked_opaque);
+            }
         }
     }
+}
+
+void bitmap_on_mark(struct dirty_bitmap *b, void (*fn)(void *opaque), void *opaque)
+{
+    b->marked = fn;
+    b->marked_opaque = opaque;
 }
 
 void bitmap_resize_all(struct node *n, int64_t length)
 {
     for (struct dirty_bitmap *b = n->bitmaps; b; b = b->next) {
         if (bitset_length(b->bits) != length) {
+            b->stamp.cleared += length < bitset_length(b->bits);
             bitset_resize(b->bits, length);
         }
     }
@@ -297,9 +334,9 @@ static json_t *describe(const struct dirty_bitmap *b)
 {
     uint32_t granularity = bitset_granularity(b->bits);
     uint64_t bytes = bitset_granules(b->bits) * granularity;
-    json_t *info = json_pack("{s:I, s:I, s:b, s:b, s:b}", "count", (json_int_t)bytes,
-                             "granularity", (json_int_t)granularity, "recording",
-                             bitmap_is_recording(b), "busy", b->busy, "persistent", false);
+    json_t *info = json_pack("{s:I, s:I, s:b, s:b, s:b}", "count", (json_int_t)bytes, "granularity",
+                             (json_int_t)granularity, "recording", bitmap_is_recording(b), "busy",
+                             b->busy, "persistent", false);
     CHECK(info != NULL);
     if (b->name) {
         json_object_set_new(info, "name", json_string(b->name));

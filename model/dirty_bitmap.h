@@ -61,7 +61,18 @@ void bitmap_set_enabled(struct dirty_bitmap *b, bool on);
 /* A job or an export uses it: the user may neither change nor remove it. */
 bool bitmap_is_busy(const struct dirty_bitmap *b);
 void bitmap_set_busy(struct dirty_bitmap *b, bool on);
+/* The same, of an export. */
+void bitmap_set_exported(struct dirty_bitmap *b, bool on);
+bool bitmap_is_exported(const struct dirty_bitmap *b);
 bool bitmap_has_successor(const struct dirty_bitmap *b);
+/* For who watches from outside: what it is, and how often it forgot or looked away. */
+struct bitmap_stamp {
+    uint64_t id;         /* In order of creation in the layer; from 1. */
+    uint64_t stands_for; /* Of a successor: the id of the other; else 0. */
+    uint64_t cleared;    /* Bits were taken away so often, */
+    uint64_t paused;     /* and recording was stopped so often. */
+};
+struct bitmap_stamp bitmap_stamp(const struct dirty_bitmap *b);
 /* Reasons not to use it, each asked for by its flag; text is QEMU's ("Bitmap '%s' is currently in
  * use by another operation and cannot be used").  Only bitmaps that come from an image could be
  * read-only or inconsistent, and none does. */
@@ -94,12 +105,15 @@ void bitmap_clear(struct dirty_bitmap *b, struct bitset **backup);
 /* [ctl] Takes bits back; they are b's then, in today's length. */
 void bitmap_restore(struct dirty_bitmap *b, struct bitset *bits);
 
+/* [ctl] fn is called when the I/O path has marked something in b; NULL: nobody.  It may wake. */
+void bitmap_on_mark(struct dirty_bitmap *b, void (*fn)(void *opaque), void *opaque);
+
 /* [ctl] Of the node's I/O path (model/io.c): a range was written; the node is of another length. */
 void bitmap_mark(struct node *n, int64_t offset, int64_t bytes);
 void bitmap_resize_all(struct node *n, int64_t length);
 
-/* query-named-block-nodes "dirty-bitmaps": a new list, the newest first, those of jobs included; NULL
- * when the node has none. */
+/* query-named-block-nodes "dirty-bitmaps": a new list, the newest first, those of jobs included;
+ * NULL when the node has none. */
 json_t *bitmap_describe_all(const struct node *n);
 
 #endif

@@ -116,6 +116,11 @@ struct driver_graph {
                      struct error *err);
     int (*child_del)(struct node *n, struct child *c, struct proposal *p, struct txn *txn,
                      struct error *err);
+
+    /* [ctl] Pure: whether what is seen through n does not change when `to`, which is not n, is
+     * replaced by a copy of n (blockdev-mirror's "replaces").  NULL: a filter asks its child, and
+     * others say no. */
+    bool (*can_replace)(const struct node *n, const struct node *to);
 };
 
 /* Image files.  NULL group: the driver has no image of its own. */
@@ -126,9 +131,26 @@ struct driver_image {
     /* qemu-img's -o options, "size" and the backing ones included.  NULL: cannot be created. */
     const struct schema_member *create_options;
 
-    /* [io] Writes an empty image of size bytes into file, which may be written and resized and is
-     * empty.  opts: of create_options, checked. */
+    /* blockdev-create: the driver's members of BlockdevCreateOptions, "size" included.  "file" is
+     * where the image goes; the others are create_options (this name with '_' for '-'; "version" is
+     * "compat"; what lies in an object has a dotted name there).  A protocol has "filename" instead
+     * of "file".  NULL: "Driver does not support blockdev-create". */
+    const struct schema_member *create_members;
+    /* [ctl] Whether the values go together, before all else.  NULL: they do. */
+    int (*check_create)(const json_t *values, struct error *err);
+
+    /* x-blockdev-amend: the members of BlockdevAmendOptions, and [io] what it does; values: checked.
+     * NULL: "Driver does not support x-blockdev-amend". */
+    const struct schema_member *amend_members;
+    int (*amend)(struct node *n, const json_t *values, bool force, struct error *err);
+
+    /* [io] Writes an empty image of size bytes into file, which may be written and resized, and may
+     * hold anything.  opts: of create_options, checked. */
     int (*create)(struct child *file, int64_t size, const struct opts *opts, struct error *err);
+
+    /* [ctl] Could the image keep dirty bitmaps?  Errors: why it cannot; -ENOTSUP without a message:
+     * nobody keeps any there.  NULL: so. */
+    int (*store_bitmap)(const struct node *n, struct error *err);
 
     /* [io] Writes another backing file name into the header (change-backing-file); file NULL: none.
      * NULL: -ENOTSUP. */
@@ -136,7 +158,7 @@ struct driver_image {
 };
 
 /* A disk as it was at an instant, beside what it is now: copy-before-write has it, snapshot-access
- * shows it.  NULL group: the filtered child is asked. */
+ * shows it.  NULL group: -ENOTSUP; filters above do not pass it on. */
 struct driver_snapshot {
     /* [io] As of driver_io, of that instant.  -EACCES: what is read there is not to be had. */
     int (*read)(struct node *n, struct io_req *req);

@@ -104,7 +104,9 @@ static void let_go_of_bitmaps(struct export *e)
 {
     for (size_t i = 0; i < e->bitmaps_len; i++) {
         struct node *n = bitmap_node(e->bitmaps[i]);
-        bitmap_set_busy(e->bitmaps[i], false);
+        bitmap_set_exported(e->bitmaps[i], false);
+        CHECK(n->held > 0);
+        n->held--;
         node_unref(n);
     }
     free(e->bitmaps);
@@ -182,7 +184,8 @@ static int find_in_chain(const struct node *n, const char *name, bool writable,
 {
     struct dirty_bitmap *b = NULL;
     while (n && !b) {
-        const struct child *below = node_filtered(n) ? node_filtered(n) : node_backing(n);
+        bool filter = n->drv->traits & DRV_FILTER;
+        const struct child *below = filter ? node_filtered(n) : node_backing(n);
         b = bitmap_find(n, name);
         n = below ? below->node : NULL;
     }
@@ -216,8 +219,8 @@ static int take_bitmaps(struct export *e, struct node *n, const json_t *list, bo
         return ret;
     }
     for (size_t i = 0; i < len; i++) {
-        node_ref(bitmap_node(found[i]));
-        bitmap_set_busy(found[i], true);
+        node_ref(bitmap_node(found[i]))->held++;
+        bitmap_set_exported(found[i], true);
     }
     e->bitmaps = found;
     e->bitmaps_len = len;

@@ -42,14 +42,18 @@ static void put_flat(json_t *out, const char *key, json_t *value)
     }
 }
 
-/* What stands at the other end of an edge, filters that nobody named left out. */
-static const struct node *shown_child(const struct child *c)
+/* What n stands for: a filter that nobody named has no name of its own. */
+static const struct node *shown_node(const struct node *n)
 {
-    const struct node *n = c->node;
     while (n->implicit && node_filtered(n)) {
         n = node_filtered(n)->node;
     }
     return n;
+}
+
+static const struct node *shown_child(const struct child *c)
+{
+    return shown_node(c->node);
 }
 
 static json_t *describe_node(const struct node *n);
@@ -158,8 +162,9 @@ static char *plain_filename(const struct node *n)
 enum { NAME_MAX_BYTES = 4095 };
 #define CUT "..." /* Stands for what is beyond. */
 
-static char *make_name(const struct node *n)
+static char *make_name(const struct node *node)
 {
+    const struct node *n = shown_node(node);
     char *plain = plain_filename(n);
     if (plain) {
         return plain;

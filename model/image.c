@@ -9,6 +9,7 @@
  */
 #include "base/check.h"
 #include "base/mem.h"
+#include "model/image_private.h"
 #include "model/layer_state.h"
 #include "model/open.h"
 
@@ -73,8 +74,8 @@ static int add_defaults(const struct blk_driver *drv, json_t *out, struct error 
     return 0;
 }
 
-static int type_options(const struct blk_driver *drv, const json_t *options, json_t *out,
-                        struct error *err)
+int image_type_options(const struct blk_driver *drv, const json_t *options, json_t *out,
+                       struct error *err)
 {
     const char *name;
     json_t *value;
@@ -152,9 +153,8 @@ static void describe_creation(const struct child *c, struct strbuf *out)
 
 static const struct child_parent creation = { .describe = describe_creation };
 
-/* Opens the file; one that is not there is made. */
-static int open_file(struct layer *l, const char *filename, bool *made, struct node **out,
-                     struct error *err)
+int image_open_file(struct layer *l, const char *filename, bool *made, struct node **out,
+                    struct error *err)
 {
     json_t *options = json_pack("{s:s, s:s}", "driver", "file", "filename", filename);
     CHECK(options != NULL);
@@ -204,7 +204,7 @@ static int make_file(struct layer *l, const struct blk_driver *drv, const char *
     struct child *c;
     struct node *n;
     bool made;
-    int ret = open_file(l, filename, &made, &n, err);
+    int ret = image_open_file(l, filename, &made, &n, err);
     if (ret == 0) {
         ret = child_attach(n, "root", 0, NULL, &creation, NULL, perm, &c, err);
         if (ret == 0) {
@@ -251,7 +251,7 @@ int image_create(struct layer *l, const char *format, const char *filename, int6
                          (int)strcspn(filename, ":"), filename);
     }
     json_t *typed = json_object();
-    ret = type_options(drv, options, typed, err);
+    ret = image_type_options(drv, options, typed, err);
     if (ret == 0) {
         ret = check_backing(filename, typed, err);
     }

@@ -34,7 +34,7 @@ static uint32_t count_job_bitmaps(const struct node *n)
 {
     uint32_t count = 0;
     for (const struct dirty_bitmap *b = bitmap_first(n); b; b = bitmap_next(b)) {
-        count += !bitmap_name(b) || bitmap_is_busy(b);
+        count += !bitmap_name(b) || (bitmap_is_busy(b) && !bitmap_is_exported(b));
     }
     return count;
 }
@@ -131,6 +131,33 @@ void inspect_edge(const struct child *c, struct edge_view *out)
                                .quiet = c->quiet,
                                .covers = c->covers,
                                .of_job = !c->parent && c->ops && c->ops->stay_at_node };
+}
+
+const struct dirty_bitmap *inspect_first_bitmap(const struct node *n)
+{
+    return bitmap_first(n);
+}
+
+const struct dirty_bitmap *inspect_next_bitmap(const struct dirty_bitmap *b)
+{
+    return bitmap_next(b);
+}
+
+void inspect_bitmap(const struct dirty_bitmap *b, struct bitmap_view *out)
+{
+    struct bitmap_stamp stamp = bitmap_stamp(b);
+    *out = (struct bitmap_view){ .id = stamp.id,
+                                 .name = bitmap_name(b),
+                                 .stands_for = stamp.stands_for,
+                                 .cleared = stamp.cleared,
+                                 .paused = stamp.paused,
+                                 .length = bitset_length(bitmap_bits(b)),
+                                 .enabled = bitmap_is_enabled(b) };
+}
+
+int64_t inspect_bitmap_clean(const struct dirty_bitmap *b, int64_t offset, int64_t bytes)
+{
+    return bitset_next_clear(bitmap_bits(b), offset, bytes);
 }
 
 const struct layer *inspect_layer(const struct node *n)

@@ -13,6 +13,7 @@
 struct layer;
 struct node;
 struct child; /* An edge. */
+struct dirty_bitmap;
 struct job;
 
 /* As in model/perm.h and model/driver.h. */
@@ -37,7 +38,8 @@ struct node_view {
     const char *name, *driver;
     int64_t length;
     uint32_t refs;          /* As counted by the model. */
-    uint32_t held;          /* Those of them that changes hold which may still be taken back. */
+    uint32_t held;          /* Those of them that changes hold which may still be taken back, and
+                             * exports that show its bitmaps. */
     bool monitor_owned;
     bool settled;           /* Open, and not closing. */
     uint32_t in_flight, tracked;
@@ -52,7 +54,7 @@ struct node_view {
     bool cache_no_flush; /* As resolved: flushes below it make nothing durable. */
     bool implicit;       /* A filter that a job put in and nobody named. */
     uint32_t job_blockers; /* Blockers of jobs on it, */
-    uint32_t job_bitmaps;  /* and bitmaps: those that are busy or have no name. */
+    uint32_t job_bitmaps;  /* and bitmaps: those without a name. */
 };
 
 struct edge_view {
@@ -97,7 +99,8 @@ struct job_view {
     bool busy;             /* It is at work; else it waits, or is at rest: */
     bool paused;
     bool sleeps;           /* it waits for a time; */
-    bool works;            /* requests of it are in flight. */
+    bool works;            /* requests of it are in flight; */
+    bool idle;             /* it has nothing to do until the user ends it. */
     bool ran;              /* Its work has ended. */
     bool cancelled, forced; /* It was asked to end; by force. */
     bool others;           /* Others of its transaction have not come so far, or wait for a user. */
@@ -120,6 +123,24 @@ const struct child *inspect_next_child(const struct child *c);
 const struct child *inspect_first_parent(const struct node *n);
 const struct child *inspect_next_parent(const struct child *c);
 void inspect_edge(const struct child *c, struct edge_view *out);
+
+/* A dirty bitmap of a node. */
+struct bitmap_view {
+    uint64_t id;         /* Never used again. */
+    const char *name;    /* NULL: a job's, or one that records for another, */
+    uint64_t stands_for; /* which has this id; else 0. */
+    uint64_t cleared;    /* Bits were taken away so often, */
+    uint64_t paused;     /* and recording was stopped so often. */
+    int64_t length;
+    bool enabled;
+};
+
+/* In order of creation; NULL at the end, and when there is none. */
+const struct dirty_bitmap *inspect_first_bitmap(const struct node *n);
+const struct dirty_bitmap *inspect_next_bitmap(const struct dirty_bitmap *b);
+void inspect_bitmap(const struct dirty_bitmap *b, struct bitmap_view *out);
+/* The first byte of the range that is not marked, or -1; the range is inside the length. */
+int64_t inspect_bitmap_clean(const struct dirty_bitmap *b, int64_t offset, int64_t bytes);
 
 /* Jobs, the youngest first; NULL at the end, and when there is none. */
 const struct job *inspect_first_job(const struct layer *l);
@@ -169,7 +190,8 @@ struct job_event {
 /* What a job does to the contents of nodes, at the instant in which it has done so. */
 enum job_point {
     JOB_AT_START, /* It begins: the point in time that a backup shows. */
-    JOB_AT_END,   /* Its work is done and holds; the graph is about to be changed, or not. */
+    JOB_AT_END,   /* Its work is done and holds; the graph is about to be changed, or not, and no
+                   * request reaches it until that has happened. */
     JOB_AT_FAIL,  /* It ends without that: its target is left with anything. */
 };
 
@@ -184,7 +206,8 @@ struct job_note {
     const struct node *source; /* Commit, stream: the top of what is moved. */
     const struct node *target; /* Commit: the base.  Stream: NULL. */
     const struct node *base;   /* Stream: what stays below; NULL: nothing. */
-    /* sync=bitmap: the next stretch from *offset on that is to be copied, by bytes; false: none. */
+    /* sync=bitmap, at the start: the next stretch from *offset on that is to be copied; false: none
+     * is left. */
     bool (*dirty)(const void *opaque, int64_t *offset, int64_t *bytes);
     const void *opaque;
 };

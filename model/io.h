@@ -115,6 +115,12 @@ int io_read_backing(struct node *n, int64_t offset, struct iobuf *buf);
 int io_status_above(struct node *n, const struct node *base, int64_t offset, int64_t bytes,
                     struct io_extent *out);
 
+/* [io] For drivers that show the past of c's node (driver_snapshot); -ENOTSUP when it has none.
+ * Ranges are any, and nothing is checked but by that driver. */
+int io_snapshot_read(struct child *c, struct io_req *req);
+int io_snapshot_status(struct child *c, struct io_req *req, struct io_extent *out);
+int io_snapshot_discard(struct child *c, struct io_req *req);
+
 /* Length of a node in bytes as last refreshed, and [io] asking its driver again. */
 int64_t io_length(const struct node *n);
 int io_refresh_length(struct node *n);

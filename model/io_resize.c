@@ -12,7 +12,9 @@ static int drv_truncate(struct node *n, struct io_req *req, struct error *err)
         return io->truncate(n, req, err);
     }
     if (n->drv->traits & DRV_FILTER) {
-        return io_truncate(node_filtered(n), req->offset, req->flags, req->prealloc, err);
+        struct child *c = node_filtered(n);
+        return c ? io_truncate(c, req->offset, req->flags, req->prealloc, err)
+                 : error_set(err, -ENOMEDIUM, "No medium inserted");
     }
     return error_set(err, -ENOTSUP, "Image format driver does not support resize");
 }

@@ -35,7 +35,7 @@ struct layer {
     bool naming;                             /* the last has not ended. */
     uint64_t pad_bytes;                      /* Memory of padded requests (model/io_pad.c). */
     uint32_t drain_all;                      /* Sections of drain_all_begin that are open. */
-    uint64_t node_ids, edge_ids;             /* Nodes and edges made so far. */
+    uint64_t node_ids, edge_ids, bitmap_ids; /* Nodes, edges and dirty bitmaps made so far. */
     uint64_t nodes_alive;                    /* Those that are not linked included. */
     uint32_t drainers;                       /* Who waits for nodes to be at rest, in */
     struct co_queue drain_queue;

@@ -272,6 +272,10 @@ static int open_backing(struct node *n, struct error *err)
     const json_t *value = json_object_get(n->options, "backing");
     const char *name = json_string_value(value);
     struct child *edge;
+    if (n->how.alone) {
+        json_object_set_new(n->options, "backing", json_null());
+        return 0;
+    }
     if (name && !*name) {
         node_warn(n, "warning: Use of \"backing\": \"\" is deprecated; use \"backing\": null "
                      "instead");
@@ -288,6 +292,20 @@ static int open_backing(struct node *n, struct error *err)
     if (ret == -ENODEV) { /* Of one that is there only the link can fail. */
         error_prefix(err, "Could not open backing file: ");
     }
+    return ret;
+}
+
+int node_open_backing(struct node *n, struct error *err)
+{
+    json_t *said = json_incref(json_object_get(n->options, "backing"));
+    CHECK(!node_backing(n));
+    json_object_del(n->options, "backing");
+    n->how.alone = false;
+    int ret = open_backing(n, err);
+    if (ret < 0 && said) {
+        json_object_set(n->options, "backing", said);
+    }
+    json_decref(said);
     return ret;
 }
 
@@ -396,9 +414,7 @@ int node_open_filter(struct node *below, const struct blk_driver *drv, const cha
     CHECK(options != NULL && (drv->traits & DRV_FILTER));
     struct node *n = node_new(below->layer, drv, options);
     json_decref(options);
-    n->flags = below->flags;
-    n->flags.read_only = read_only;
-    n->flags.detect_zeroes = 0;
+    n->flags = (struct node_flags){ .read_only = read_only }; /* Nothing comes from below. */
     int ret = open_above(n, below, edge, err);
     if (ret < 0) {
         open_failed(n);

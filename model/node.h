@@ -83,6 +83,7 @@ struct node_how {
     bool by_name;  /* Children's options are not checked yet: they are opened by name too. */
     bool protocol; /* Opened as a protocol: of what it filters no format is looked for. */
     bool probed;   /* The format was found out from the image. */
+    bool alone;    /* Without its backing file, whatever options and image say of one. */
 };
 
 struct node {
@@ -96,7 +97,8 @@ struct node {
     struct child *children; /* In order of attachment. */
     struct child *parents;
     uint32_t refs;
-    uint32_t held;         /* Those of changes that may still be taken back. */
+    uint32_t held;         /* Those of changes that may still be taken back, and of exports that
+                            * show its bitmaps. */
     bool monitor_owned;
     struct node_flags flags;       /* In force. */
     const struct node_flags *next_flags; /* While a proposal gives it others; else NULL. */
@@ -183,6 +185,10 @@ int node_open_child_value(struct node *n, const json_t *value, const char *name,
 int node_open_filter(struct node *below, const struct blk_driver *drv, const char *name,
                      const char *edge, bool read_only, struct node **out, struct error *err);
 
+/* [io] Opens the backing file that n's header names, of which n was opened without, and puts n
+ * above it.  Nothing happens when the header names none.  Errors: QEMU's texts; n is as before. */
+int node_open_backing(struct node *n, struct error *err);
+
 struct node *node_ref(struct node *n);
 /* [io] The last reference closes the node, after its requests have ended. */
 void node_unref(struct node *n);
@@ -222,6 +228,9 @@ static inline const struct node_flags *node_flags_next(const struct node *n)
 {
     return n->next_flags ? n->next_flags : &n->flags;
 }
+
+/* Whether somebody stands above n, or would by a proposal: for what is asked of a proposal. */
+bool node_has_parents_next(const struct node *n);
 
 /* The flags that options give, what they leave out being inherited from parent (NULL: a root) by a
  * child of those roles.  node_flags_check refuses what contradicts itself, in QEMU's words. */

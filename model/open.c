@@ -32,6 +32,7 @@ struct opening {
     struct layer *l;
     const struct node *parent; /* Gives what is inherited, or NULL. */
     uint32_t roles;
+    bool alone;              /* Its node stands on no backing file. */
     bool protocol;             /* No format is looked for. */
     const char *filename;      /* NULL: none, or it is among the options. */
     json_t *flat;
@@ -305,7 +306,8 @@ static int open_node(struct opening *o, struct node **out)
     json_t *options = NULL;
     int ret = typed_options(o, &options);
     if (ret == 0) {
-        struct node_how how = { .by_name = true, .protocol = o->protocol, .probed = o->probed };
+        struct node_how how = { .by_name = true, .protocol = o->protocol, .probed = o->probed,
+                                .alone = o->alone };
         ret = node_open_how(o->l, options, o->parent, o->roles, how, out, o->err);
     }
     if (ret == 0) {
@@ -356,10 +358,11 @@ static bool child_is_protocol(const struct node *parent, uint32_t roles)
     return !(roles & ROLE_DATA) && parent->how.protocol;
 }
 
-int node_open_name(struct layer *l, const char *filename, json_t *options, struct node *parent,
-                   uint32_t roles, struct node **out, struct error *err)
+static int open_name(struct layer *l, const char *filename, json_t *options, struct node *parent,
+                     uint32_t roles, bool alone, struct node **out, struct error *err)
 {
     struct opening o = { .l = l,
+                         .alone = alone,
                          .parent = parent,
                          .roles = roles,
                          .protocol = child_is_protocol(parent, roles),
@@ -373,4 +376,16 @@ int node_open_name(struct layer *l, const char *filename, json_t *options, struc
     json_decref(o.flat);
     CHECK((ret < 0) == (ret != 0) && (ret < 0 || *out));
     return ret;
+}
+
+int node_open_name(struct layer *l, const char *filename, json_t *options, struct node *parent,
+                   uint32_t roles, struct node **out, struct error *err)
+{
+    return open_name(l, filename, options, parent, roles, false, out, err);
+}
+
+int node_open_name_alone(struct layer *l, const char *filename, json_t *options,
+                         struct node **out, struct error *err)
+{
+    return open_name(l, filename, options, NULL, 0, true, out, err);
 }

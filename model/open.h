@@ -29,6 +29,11 @@ struct node;
 int node_open_name(struct layer *l, const char *filename, json_t *options, struct node *parent,
                    uint32_t roles, struct node **out, struct error *err);
 
+/* [io] The same for a node without parents that gets no backing file, whatever options and image say
+ * of one (node_open_backing opens it later). */
+int node_open_name_alone(struct layer *l, const char *filename, json_t *options,
+                         struct node **out, struct error *err);
+
 /* Whether these first bytes are what n's format would be probed from: raw that was probed lets the
  * guest write nothing that would be taken for another format the next time. */
 bool open_head_is_same(const struct node *n, const uint8_t *head, size_t size);

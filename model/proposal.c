@@ -145,6 +145,11 @@ void proposal_only_less(struct proposal *p)
     p->only_less = true;
 }
 
+void proposal_keep_frozen(struct proposal *p)
+{
+    p->keep_frozen = true;
+}
+
 void proposal_set_flags(struct proposal *p, struct node *n, const struct node_flags *flags)
 {
     proposal_node(p, n)->asked = true;
@@ -282,6 +287,18 @@ static int check_frozen(const struct edge_change *e, struct error *err)
     return error_set(err, -EPERM, "Cannot change '%s' link to '%s'", c->name, c->node->name);
 }
 
+/* A filter that nobody would stand on any more goes, and its links with it. */
+static int check_left_alone(const struct edge_change *e, struct error *err)
+{
+    const struct node *n = e->added || e->to == e->c->node ? NULL : e->c->node;
+    const struct child *c = n && (n->drv->traits & DRV_FILTER) ? node_filtered(n) : NULL;
+    if (!c || !c->frozen || n->monitor_owned || first_parent(n)) {
+        return 0;
+    }
+    return error_set(err, -EPERM, "Cannot change frozen '%s' link from '%s' to '%s'", c->name,
+                     n->name, c->node->name);
+}
+
 /* Outside locks for what was solved.  Taken in the order of solving. */
 static int take_locks(struct proposal *p, struct txn *txn, struct error *err)
 {
@@ -317,6 +334,9 @@ int proposal_apply(struct proposal *p, struct txn *txn, struct error *err)
     }
     if (ret == 0) {
         ret = proposal_solve(p, err);
+    }
+    for (const struct edge_change *e = p->edges; e && ret == 0 && p->keep_frozen; e = e->next) {
+        ret = check_left_alone(e, err);
     }
     struct txn outside = TXN_INIT;
     if (ret == 0) {

@@ -40,6 +40,8 @@ void proposal_set_perm(struct proposal *p, struct child *c, struct perm_pair per
 /* The proposal only takes away: what is left of the users of a node stays, even where it could not
  * have come by itself (writing, without resizing, what is no whole number of blocks). */
 void proposal_only_less(struct proposal *p);
+/* Refuses to leave a filter without users on which somebody relies: with a frozen link down. */
+void proposal_keep_frozen(struct proposal *p);
 /* n's flags; *flags is lent until the end of the proposal. */
 void proposal_set_flags(struct proposal *p, struct node *n, const struct node_flags *flags);
 

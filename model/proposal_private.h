@@ -44,6 +44,7 @@ struct node_walk {
 struct proposal {
     struct layer *layer;
     bool only_less;
+    bool keep_frozen; /* proposal_keep_frozen */
     struct edge_change *edges, **edges_tail;
     struct node_change *nodes, **nodes_tail;
     struct node_walk lifted; /* Nodes above changed edges, each after all that is below it. */

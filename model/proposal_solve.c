@@ -353,6 +353,11 @@ static int solve_permissions(struct proposal *p, struct error *err)
     return ret < 0 && err ? tell_conflict(p, err) : ret;
 }
 
+bool node_has_parents_next(const struct node *n)
+{
+    return first_parent(n) != NULL;
+}
+
 int proposal_solve(struct proposal *p, struct error *err)
 {
     int ret = solve_heights(p, err);

@@ -157,6 +157,7 @@ static int apply(struct layer *l, const struct reopen_queue *q, struct txn *txn,
         propose_edge(p, e, &e->backing);
         propose_edge(p, e, &e->file);
     }
+    proposal_keep_frozen(p);
     return proposal_apply(p, txn, err);
 }
 

@@ -29,6 +29,7 @@ const struct schema_type schema_int = { .name = "int", .kind = SCHEMA_INT };
 const struct schema_type schema_int32 = { .name = "int32", .kind = SCHEMA_INT };
 const struct schema_type schema_uint8 = { .name = "uint8", .kind = SCHEMA_INT };
 const struct schema_type schema_uint16 = { .name = "uint16", .kind = SCHEMA_INT };
+const struct schema_type schema_uint32 = { .name = "uint32", .kind = SCHEMA_INT };
 const struct schema_type schema_uint64 = { .name = "uint64", .kind = SCHEMA_INT };
 const struct schema_type schema_size = { .name = "size", .kind = SCHEMA_SIZE };
 const struct schema_type schema_number = { .name = "number", .kind = SCHEMA_NUMBER };

@@ -73,12 +73,17 @@ struct schema_type {
 };
 
 extern const struct schema_type schema_str, schema_bool, schema_int, schema_size, schema_number,
-    schema_null, schema_any, schema_uint8, schema_uint16, schema_uint64,
+    schema_null, schema_any, schema_uint8, schema_uint16, schema_uint32, schema_uint64,
     schema_int32;
 
 /* BlockdevOptions (union over the drivers), BlockdevRef, BlockdevRefOrNull. */
 extern const struct schema_type schema_blockdev_options, schema_blockdev_ref,
     schema_blockdev_ref_or_null;
+
+/* BlockdevDriver: the drivers that there are. */
+extern const struct schema_type schema_driver;
+/* BlockdevCreateOptions, BlockdevAmendOptions: unions over the drivers. */
+extern const struct schema_type schema_create_options, schema_amend_options;
 
 /* OnOffAuto, BlockdevDetectZeroesOptions, BlockdevDiscardOptions, BlockdevCacheOptions. */
 extern const struct schema_type schema_on_off_auto, schema_detect_zeroes, schema_discard,

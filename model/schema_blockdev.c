@@ -57,23 +57,44 @@ static const char *driver_name_at(const struct blk_driver *const *drivers, size_
     return drivers[i] ? drivers[i]->name : NULL;
 }
 
-static const struct schema_member *driver_branch(const struct blk_driver *const *drivers,
-                                                 const char *value)
+static const struct blk_driver *find_driver(const struct blk_driver *const *drivers,
+                                            const char *name)
 {
     for (size_t i = 0; drivers[i]; i++) {
-        if (drivers[i]->name[0] == value[0] && !strcmp(drivers[i]->name, value)) {
-            return drivers[i]->options;
+        if (drivers[i]->name[0] == name[0] && !strcmp(drivers[i]->name, name)) {
+            return drivers[i];
         }
     }
     return NULL;
 }
 
-static const struct schema_type driver_type = {
+static const struct schema_member *driver_branch(const struct blk_driver *const *drivers,
+                                                 const char *value)
+{
+    const struct blk_driver *drv = find_driver(drivers, value);
+    return drv ? drv->options : NULL;
+}
+
+static const struct schema_member *create_branch(const struct blk_driver *const *drivers,
+                                                 const char *value)
+{
+    const struct blk_driver *drv = find_driver(drivers, value);
+    return drv && drv->image ? drv->image->create_members : NULL;
+}
+
+static const struct schema_member *amend_branch(const struct blk_driver *const *drivers,
+                                                const char *value)
+{
+    const struct blk_driver *drv = find_driver(drivers, value);
+    return drv && drv->image ? drv->image->amend_members : NULL;
+}
+
+const struct schema_type schema_driver = {
     .name = "BlockdevDriver", .kind = SCHEMA_ENUM, .value_at = driver_name_at
 };
 
 static const struct schema_member blockdev_members[] = {
-    { "driver", &driver_type, 0, NULL, "the driver of the node" },
+    { "driver", &schema_driver, 0, NULL, "the driver of the node" },
     { "node-name", &schema_str, MEMBER_OPTIONAL, NULL, "name of the node" },
     { "discard", &schema_discard, MEMBER_OPTIONAL | MEMBER_MUTABLE, "ignore",
       "what becomes of discard requests" },
@@ -109,4 +130,32 @@ const struct schema_type schema_blockdev_ref_or_null = {
     .name = "BlockdevRefOrNull",
     .kind = SCHEMA_ALTERNATE,
     .alternatives = ref_or_null_alternatives
+};
+
+/* ---- Images ---- */
+
+static const struct schema_member create_base[] = {
+    { "driver", &schema_driver, 0, NULL, "the format or protocol" },
+    { 0 },
+};
+
+const struct schema_type schema_create_options = {
+    .name = "BlockdevCreateOptions",
+    .kind = SCHEMA_UNION,
+    .members = create_base,
+    .discriminator = "driver",
+    .branch = create_branch,
+};
+
+static const struct schema_member amend_base[] = {
+    { "driver", &schema_driver, 0, NULL, "that of the node" },
+    { 0 },
+};
+
+const struct schema_type schema_amend_options = {
+    .name = "BlockdevAmendOptions",
+    .kind = SCHEMA_UNION,
+    .members = amend_base,
+    .discriminator = "driver",
+    .branch = amend_branch,
 };

@@ -54,6 +54,7 @@ void inspect_job(const struct job *j, struct job_view *out)
                               .paused = j->paused,
                               .sleeps = timer_is_set(&j->timer),
                               .works = j->drv->in_flight && j->drv->in_flight(j),
+                              .idle = j->drv->is_idle && j->drv->is_idle(j),
                               .ran = j->ran,
                               .cancelled = j->cancelled,
                               .forced = j->force_cancelled,

@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FAKE_EDGES = 4, FAKE_NODES = 8 };
+enum { FAKE_EDGES = 4, FAKE_NODES = 8, FAKE_UNITS = 64 };
 
 /* As the model has it: name, roles, permissions, and what a test breaks. */
 struct child {
@@ -24,8 +24,16 @@ struct child {
     struct edge_view v;
 };
 
+/* A bitmap of a disk of FAKE_UNITS units. */
+struct dirty_bitmap {
+    struct bitmap_view v;
+    bool marked[FAKE_UNITS];
+    struct dirty_bitmap *next;
+};
+
 struct node {
     struct layer *layer;
+    struct dirty_bitmap *bitmaps;
     const char *name, *driver;
     const char *filename, *offset; /* Options; NULL: not given. */
     int64_t length, cluster_size;
@@ -249,6 +257,30 @@ bool inspect_info(const struct node *n, int64_t *cluster_size)
 {
     *cluster_size = n->cluster_size;
     return n->cluster_size > 0;
+}
+
+const struct dirty_bitmap *inspect_first_bitmap(const struct node *n)
+{
+    return n->bitmaps;
+}
+
+const struct dirty_bitmap *inspect_next_bitmap(const struct dirty_bitmap *b)
+{
+    return b->next;
+}
+
+void inspect_bitmap(const struct dirty_bitmap *b, struct bitmap_view *out)
+{
+    *out = b->v;
+}
+
+int64_t inspect_bitmap_clean(const struct dirty_bitmap *b, int64_t offset, int64_t bytes)
+{
+    int64_t at = offset;
+    while (at < offset + bytes && b->marked[at]) {
+        at++;
+    }
+    return at < offset + bytes ? at : -1;
 }
 
 const struct job *inspect_first_job(const struct layer *l)

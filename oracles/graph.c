@@ -245,7 +245,7 @@ static void check_counts(struct graph *g, const struct snap_node *n, bool at_res
                     "node '%s' has %" PRIu32 " reference(s); %" PRIu32 " parent edge(s)%s%s ask "
                     "for %" PRIu32,
                     v->name, v->refs, n->ups, v->monitor_owned ? " and the monitor" : "",
-                    v->held ? " and a change under way" : "", owed);
+                    v->held ? " and a change under way or an export" : "", owed);
     }
     if (v->in_flight == 0 && v->tracked != 0) {
         oracle_fail(g->o, "tracked",

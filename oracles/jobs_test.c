@@ -227,20 +227,6 @@ static void canary_success_of_a_failed_job(void **state)
     fake_caught(&w->verdict, "reason", "it has not failed");
 }
 
-static void canary_job_that_goes_with_its_nodes(void **state)
-{
-    struct world *w = *state;
-    start(w);
-    w->job.v.ran = true;
-    move(w, VIEW_JOB_WAITING);
-    move(w, VIEW_JOB_PENDING);
-    tell(w, "BLOCK_JOB_COMPLETED", NULL);
-    move(w, VIEW_JOB_CONCLUDED);
-    fake_quiet(&w->verdict);
-    move(w, VIEW_JOB_NULL);
-    fake_caught(&w->verdict, "reason", "it still has nodes");
-}
-
 /* ---- Events ---- */
 
 static void canary_move_without_event(void **state)
@@ -314,6 +300,13 @@ static void canary_job_that_is_stuck(void **state)
     w->base.in_flight = 1; /* A request can still wake it. */
     look(w);
     fake_quiet(&w->verdict);
+    w->base.in_flight = 0;
+    w->job.v.idle = true; /* Only its user can. */
+    look(w);
+    fake_quiet(&w->verdict);
+    w->job.v.forced = true;
+    look(w);
+    fake_caught(&w->verdict, "stuck", "(running) waits for nothing");
 }
 
 static void canary_job_that_stays_at_rest(void **state)
@@ -442,7 +435,6 @@ int main(void)
         STORY(canary_move_that_is_not_in_the_table),
         STORY(canary_rest_that_nobody_asked_for),
         STORY(canary_success_of_a_failed_job),
-        STORY(canary_job_that_goes_with_its_nodes),
         STORY(canary_move_without_event),
         STORY(canary_event_without_move),
         STORY(canary_events_out_of_order),

@@ -124,7 +124,7 @@ static void table_is_complete(void **state)
             assert_string_not_equal(oracles_all[n]->name, oracles_all[k]->name);
         }
     }
-    assert_int_equal(n, 8);
+    assert_int_equal(n, 9);
 }
 
 int main(void)

@@ -100,7 +100,7 @@ void oracles_free(struct oracle_set *set);
 
 /* One by one. */
 extern const struct oracle_ops oracle_ref_image, oracle_graph, oracle_permissions, oracle_frozen,
-    oracle_drain, oracle_jobs, oracle_liveness, oracle_determinism;
+    oracle_drain, oracle_jobs, oracle_bitmaps, oracle_liveness, oracle_determinism;
 
 /* All oracles, ends with NULL. */
 extern const struct oracle_ops *const oracles_all[];

@@ -30,6 +30,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     PERMS = 4,
@@ -160,6 +161,19 @@ static struct perm_rule rule_of(const struct edge_view *e, const struct node_vie
                                 uint32_t used, uint32_t shared)
 {
     struct perm_rule r = { .may = ALL, .share = ALL };
+    if (strcmp(parent->driver, "snapshot-access") == 0) {
+        r.may = 0; /* It shows the past of its child: no user of what is there now can touch it. */
+        return r;
+    }
+    if (strcmp(parent->driver, "commit_top") == 0) {
+        r.may = 0; /* It shows what is whole above a chain that is not: it asks for nothing. */
+        return r;
+    }
+    if (strcmp(parent->driver, "copy-before-write") == 0 && (e->roles & VIEW_DATA)) {
+        r.must = r.may = VIEW_WRITE; /* Its target is written whatever its users may do. */
+        r.share = ALL & ~(uint32_t)VIEW_RESIZE;
+        return r;
+    }
     if (e->roles & VIEW_COW) {
         r.must = used & READ;
         r.may = READ;
@@ -169,6 +183,10 @@ static struct perm_rule rule_of(const struct edge_view *e, const struct node_vie
     if (e->roles & VIEW_FILTERED) {
         r.must |= used & (READ | VIEW_WRITE | VIEW_RESIZE);
         r.share &= shared | VIEW_WRITE_UNCHANGED;
+    }
+    if (strcmp(parent->driver, "mirror_top") == 0) {
+        r.must &= ~(uint32_t)READ; /* Below an active commit, which writes there as well. */
+        r.share |= VIEW_WRITE;
     }
     if (e->roles & VIEW_METADATA) {
         r.must |= READ | (parent->read_only ? 0 : VIEW_WRITE | VIEW_RESIZE);

@@ -37,6 +37,9 @@ static void *ref_image_create(struct oracle *o)
 static void ref_image_destroy(void *state)
 {
     struct ref_image *s = state;
+    ref_works_free(s);
+    ref_views_drop(s);
+    free(s->views);
     for (size_t i = 0; i < s->refs_len; i++) {
         ref_destroy(s, s->refs[i]);
     }
@@ -106,8 +109,7 @@ static bool flight_place(const struct guest_io *io, struct flight *f)
     return true;
 }
 
-/* What shares storage with r is unknown from now on. */
-static void forget_aliases(struct ref_image *s, struct ref *r)
+void ref_forget_sharers(struct ref_image *s, struct ref *r)
 {
     ref_unmake(s, r);
     if (s->refs_len < 2) {
@@ -117,8 +119,15 @@ static void forget_aliases(struct ref_image *s, struct ref *r)
         ref_find_aliases(s, r);
     }
     for (size_t i = 0; i < r->aliases_len; i++) {
-        ref_forget(s, r->aliases[i]);
+        if (!ref_is_worked_on(s, r->aliases[i]) && r->aliases[i]->view == 0) {
+            ref_forget(s, r->aliases[i]);
+        }
     }
+}
+
+void ref_forget_aliases(struct ref_image *s, struct ref *r)
+{
+    ref_forget_sharers(s, r);
     ref_tell_overlays(s, r);
 }
 
@@ -129,7 +138,7 @@ static void ref_image_begin(void *state, const struct guest_io *io)
     struct ref_binding b = s->bind_len && s->bind[0].node == io->node
                                ? s->bind[0]
                                : ref_bind(s, io->layer, io->node);
-    if (b.ref->skip) {
+    if (b.ref->skip || (io->op == GUEST_READ && ref_is_murky(s, b.ref))) {
         return;
     }
     struct flight *f = flight_new(s);
@@ -148,7 +157,8 @@ static void ref_image_begin(void *state, const struct guest_io *io)
     }
     ref_page_prefetch(b.ref, f->lo);
     if (op_changes(io->op)) {
-        forget_aliases(s, b.ref);
+        ref_views_written(s, b.ref, io->node);
+        ref_forget_aliases(s, b.ref);
     }
     if (op_changes(io->op) || b.copies) {
         ref_touch(b.ref, f->lo, f->hi);
@@ -288,10 +298,10 @@ static bool flight_moved(struct ref_image *s, const struct flight *f, const stru
     if (op_changes(f->op)) {
         struct flight there = *f;
         there.ref = now;
-        forget_aliases(s, f->ref);
+        ref_forget_aliases(s, f->ref);
         flight_settle(s, f, io->data, end, false, is_watched(s, f));
         if (!now->skip) {
-            forget_aliases(s, now);
+            ref_forget_aliases(s, now);
             ref_touch(now, f->lo, f->hi);
             flight_settle(s, &there, io->data, end, false, is_watched(s, &there));
         }
@@ -332,7 +342,7 @@ static void ref_image_end(void *state, const struct guest_io *io, int ret)
     case GUEST_ZERO:
     case GUEST_DISCARD:
     case GUEST_TRUNCATE:
-        forget_aliases(s, f.ref);
+        ref_forget_aliases(s, f.ref);
         flight_settle(s, &f, io->data, end, ret >= 0, is_watched(s, &f));
         break;
     }
@@ -362,8 +372,10 @@ static void ref_image_look(void *state, const struct snapshot *g)
 static void ref_image_layer_gone(void *state)
 {
     struct ref_image *s = state;
+    ref_works_fail(s);
+    ref_views_drop(s);
     ref_unbind_all(s);
-    s->edges_seen = 0;
+    s->edges_seen = s->views_seen = 0;
 }
 
 /* Requests in flight may have left anything of theirs behind, and their ends say nothing more. */
@@ -381,6 +393,7 @@ static void ref_image_power_cut(void *state)
     for (size_t i = 0; i < s->refs_len; i++) {
         ref_cut(s, s->refs[i]);
     }
+    ref_works_fail(s);
     ref_made_clear(s);
     ref_unbind_all(s);
 }
@@ -406,6 +419,11 @@ static void ref_image_image_made(void *state, const char *filename, const char *
     ref_made_add(state, filename, format);
 }
 
+static void ref_image_job_note(void *state, const struct job_note *note)
+{
+    ref_job_note(state, note);
+}
+
 static void ref_image_trouble(void *state)
 {
     struct ref_image *s = state;
@@ -418,10 +436,10 @@ const struct oracle_ops oracle_ref_image = {
     .blind = "Nodes over null-co and null-aio; files below a format; contents that no guest wrote "
              "or read yet, of images that were not made in the run; writes through another node "
              "over the same storage (nothing is known after them); overlays in clusters that were "
-             "touched before what lies below them changed; jobs that move data between nodes; "
-             "after a power cut, what was written since the last flush to formats of clusters, and "
-             "pages written more often than history is kept for; units of less than 512 bytes "
-             "torn.",
+             "touched before what lies below them changed; targets of jobs while those run, and "
+             "after they failed; after a power cut, what was written since the last flush to "
+             "formats of clusters, and pages written more often than history is kept for; units "
+             "of less than 512 bytes torn.",
     .create = ref_image_create,
     .destroy = ref_image_destroy,
     .guest_begin = ref_image_begin,
@@ -429,6 +447,7 @@ const struct oracle_ops oracle_ref_image = {
     .quiesce = ref_image_quiesce,
     .look = ref_image_look,
     .edge_changes = ref_image_edge_changes,
+    .job_note = ref_image_job_note,
     .power_cut = ref_image_power_cut,
     .layer_gone = ref_image_layer_gone,
     .storage_changed = ref_image_storage_changed,

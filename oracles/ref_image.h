@@ -5,6 +5,12 @@
  *   ref_image_page.c   pages, versions and ranges: what was written
  *   ref_image_layer.c  overlays: what a node shows where nobody wrote to it
  *   ref_image_check.c  what a read may return
+ *   ref_image_job.c    jobs: what they leave where
+ *   ref_image_view.c   nodes that show the past of another
+ *
+ * Jobs.  What a job has copied becomes a level of the target's own, below what is written to it from
+ * then on: a copy of the references that the source showed.  Such levels are the past: they belong
+ * to no node, and keep what their originals were.
  *
  * A reference is a sparse map of pages.  A page holds versions: a version says that a request left
  * some contents in a part of the page, with the stamps of its begin and end.  Stamps count the
@@ -119,6 +125,11 @@ struct ref {
     bool touched_any, touched_all;
     bool learnt;      /* A read has taught it something. */
     bool zeroed;      /* It was written with zeroes, which may have been left to what lies below. */
+    bool past;        /* What a job left below another, whose alone it is; no node's. */
+    bool whole;       /* Of the lowest such: what lies below the node does not show, */
+    bool bare;        /* and nothing did when the job copied. */
+    uint64_t copied;  /* When a job left what lies below. */
+    uint64_t view;    /* It shows the past that the node of that id keeps; 0: it does not. */
     uint64_t blank_since;
     int64_t cluster;  /* Bytes; 0: it has none. */
     uint64_t *touched; /* A bit a cluster. */
@@ -144,6 +155,29 @@ struct ref {
     struct ref **overlays; /* Those that show this one. */
     size_t overlays_len;
     uint64_t aliases_gen;
+};
+
+/* A job that changes what nodes show. */
+struct ref_work {
+    uint64_t serial;
+    enum ref_work_type { WORK_COPY, WORK_COMMIT, WORK_STREAM } type;
+    enum job_sync sync;  /* Copy. */
+    struct ref *source;  /* The top of what is moved. */
+    struct ref *target;  /* Where to; commit: the base. */
+    struct ref *base;    /* Stream: what stays below; NULL: nothing. */
+    struct ref *then;    /* Backup: what the source showed at the start; NULL: not known. */
+    struct ref_stretch { int64_t lo, hi; } *dirty; /* Backup, bitmap: what is copied. */
+    size_t dirty_len;
+    bool fresh;          /* Copy: the target had nothing of its own. */
+    bool shown;          /* Copy: the target shows that from the start on. */
+    bool left;           /* Commit: it has ended half way. */
+};
+
+/* The past that a copy-before-write node keeps. */
+struct ref_view {
+    uint64_t id;        /* Of the node. */
+    struct ref *source; /* What it filters. */
+    struct ref *then;   /* What that showed when the node was new; NULL: not known any more. */
 };
 
 /* A request in flight. */
@@ -223,6 +257,11 @@ struct ref_image {
     struct ref_made *made;
     size_t made_len;
     uint64_t made_gen;
+    struct ref_work *works;
+    size_t works_len;
+    struct ref_view *views;
+    size_t views_len;
+    uint64_t views_seen; /* Greatest id of a node. */
     uint64_t edges_seen; /* Greatest id of an edge. */
     uint64_t trouble; /* Stamp of the last failure that may have kept a format from closing well. */
     struct ref_image_stats stats;
@@ -232,6 +271,10 @@ struct ref_image_stats ref_image_stats(const void *state);
 
 /* --- ref_image_bind.c --- */
 
+/* What shares storage with r is unknown from now on; */
+void ref_forget_sharers(struct ref_image *s, struct ref *r);
+/* and what shows r may be another. */
+void ref_forget_aliases(struct ref_image *s, struct ref *r);
 /* The reference of a node that takes guest I/O, made when there is none. */
 struct ref_binding ref_bind(struct ref_image *s, const struct layer *l, const struct node *n);
 /* Looks for formats that were opened. */
@@ -251,6 +294,8 @@ void ref_destroy(struct ref_image *s, struct ref *r);
 void ref_set_below(struct ref_image *s, struct ref *r, struct ref *below);
 /* Nothing is known of r any more, nor of what was learnt from it. */
 void ref_forget(struct ref_image *s, struct ref *r);
+/* What lies below r is another. */
+void ref_below_changes(struct ref_image *s, struct ref *r);
 /* r is about to change, or has: what shows it may be another. */
 void ref_tell_overlays(struct ref_image *s, struct ref *r);
 /* [lo, hi) of r may be allocated from now on. */
@@ -269,6 +314,44 @@ void ref_unmake(struct ref_image *s, struct ref *r);
 void ref_find_blank(struct ref_image *s, struct ref *r, const char *driver);
 /* Forgets whether it was blank. */
 void ref_not_blank(struct ref *r);
+
+/* --- ref_image_job.c --- */
+
+void ref_job_note(struct ref_image *s, const struct job_note *note);
+/* Whether nobody knows what r shows at present: a job is writing to it. */
+bool ref_is_murky(struct ref_image *s, struct ref *r);
+/* Whether a job keeps account of what is written to r beside its guests. */
+bool ref_is_worked_on(const struct ref_image *s, const struct ref *r);
+/* All jobs have come to nothing. */
+void ref_works_fail(struct ref_image *s);
+void ref_works_free(struct ref_image *s);
+/* r is not known any more: what was left of jobs there does not matter. */
+void ref_works_forget(struct ref_image *s, const struct ref *r);
+/* The lowest of what jobs have left below r; r itself when there is nothing. */
+struct ref *ref_lowest_past(struct ref *r);
+/* Takes that away. */
+void ref_past_free(struct ref_image *s, struct ref *r);
+
+/* A copy of what r shows now, over `stop`, which stays as it is; NULL: of all of it.  False: it does
+ * not stand below r; else *head is the caller's, down to stop. */
+bool ref_past_take(struct ref_image *s, const struct ref *r, struct ref *stop, struct ref **head);
+/* r has nothing but that: head is its own from now on. */
+void ref_past_put_whole(struct ref_image *s, struct ref *r, struct ref *head);
+void ref_past_drop(struct ref_image *s, struct ref *head);
+/* It has nothing of its own, and never had. */
+bool ref_is_fresh(const struct ref *r);
+
+/* --- ref_image_view.c --- */
+
+/* Looks for nodes that keep a past, and for those that are gone. */
+void ref_views_look(struct ref_image *s, const struct snapshot *g);
+/* r is the reference of n: if n shows the past of another, so does r. */
+void ref_view_bind(struct ref_image *s, struct ref *r, const struct node *n);
+/* r is written through n: pasts of it that n does not pass are not kept. */
+void ref_views_written(struct ref_image *s, const struct ref *r, const struct node *n);
+/* What r shows is another, and nobody kept what it was. */
+void ref_views_spoil(struct ref_image *s, const struct ref *r);
+void ref_views_drop(struct ref_image *s);
 
 /* --- ref_image_page.c --- */
 
@@ -314,6 +397,8 @@ struct ref_change {
     bool watched;
 };
 void ref_change(struct ref_image *s, struct ref *r, const struct ref_change *c);
+/* Pages, ranges and what goes with them, once more: dst has none. */
+void ref_copy_pages(struct ref_image *s, struct ref *dst, const struct ref *src);
 /* Power is gone: what is not durable becomes V_MAYBE. */
 void ref_cut(struct ref_image *s, struct ref *r);
 /* Nothing is known of r itself any more. */
@@ -331,6 +416,9 @@ uint32_t ref_block_new(struct ref_image *s, const struct iobuf *data, size_t at,
  * range are still in flight. */
 void ref_check_read(struct ref_image *s, const struct flight *f, const struct iobuf *data,
                     uint64_t end, bool conflict);
+/* What r shows now in [lo, hi), a part of one page.  known[i]: it can be bytes[i] only. */
+void ref_show(struct ref_image *s, struct ref *r, int64_t lo, int64_t hi, uint8_t *bytes,
+              bool *known);
 /* All that a read of [lo, hi) may see, in s->cand. */
 void ref_gather(struct ref_image *s, const struct ref *r, int64_t lo, int64_t hi);
 /* Contents of c at [at, at + n), inside it; not V_ANY. */

@@ -391,6 +391,7 @@ struct ref_binding ref_bind(struct ref_image *s, const struct layer *l, const st
     const struct node *bottom = bottom_of(n);
     struct ref_binding b = { .node = n, .ref = ref_of_chain(s, l, bottom) };
     CHECK(b.ref != NULL);
+    ref_view_bind(s, b.ref, bottom);
     if (n != bottom) { /* A filter may write more than its filtered child: blkverify. */
         size_t first = b.ref->nodes_len;
         collect_nodes(b.ref, n, bottom);
@@ -434,6 +435,7 @@ void ref_look(struct ref_image *s, const struct snapshot *g)
         last = MAX(last, e->id);
     }
     s->edges_seen = last;
+    ref_views_look(s, g);
 }
 
 void ref_unbind_all(struct ref_image *s)

@@ -277,6 +277,26 @@ static bool find_live(struct ref_image *s, const struct flight *f, int64_t at, u
     return false; /* Of the last one nothing can be said. */
 }
 
+void ref_show(struct ref_image *s, struct ref *r, int64_t lo, int64_t hi, uint8_t *bytes,
+              bool *known)
+{
+    const struct flight now = { .ref = r, .begin = UINT64_MAX };
+    uint8_t other[REF_UNIT];
+    uint32_t level = 0;
+    gather_levels(s, &now, lo, hi);
+    for (int64_t at = lo; at < hi;) {
+        int64_t end = ref_segment_end(s, at, hi);
+        size_t n = (size_t)(end - at), off = (size_t)(at - lo);
+        bool sure = find_live(s, &now, at, &level) && s->live_len > 0;
+        for (size_t i = 0; i < s->live_len && sure; i++) {
+            ref_candidate_bytes(&s->cand[s->live[i]], at, n, i == 0 ? bytes + off : other);
+            sure = i == 0 || memcmp(bytes + off, other, n) == 0;
+        }
+        memset(known + off, sure, n);
+        at = end;
+    }
+}
+
 /* --- Reports --- */
 
 static void describe(struct strbuf *out, const struct candidate *c, uint8_t byte)

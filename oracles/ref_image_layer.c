@@ -79,15 +79,17 @@ bool ref_shows(const struct ref *top, const struct ref *r)
     return top != NULL;
 }
 
-/* What lies below r is another. */
-static void below_changes(struct ref_image *s, struct ref *r)
+void ref_below_changes(struct ref_image *s, struct ref *r)
 {
+    ref_views_spoil(s, r);
     if (r->learnt && r->blank && !r->touched_any) {
         ref_unlearn(s, r); /* It has nothing of its own yet. */
     } else if (r->learnt) {
         ref_drop(s, r);
     }
-    r->mixed |= r->touched_any;
+    for (struct ref *p = r; p == r || (p && p->past); p = p->below) {
+        p->mixed |= p->touched_any;
+    }
 }
 
 /* The same for all that show r. */
@@ -95,7 +97,7 @@ static void above_change(struct ref_image *s, const struct ref *r)
 {
     for (size_t i = 0; i < s->refs_len; i++) {
         if (s->refs[i] != r && ref_shows(s->refs[i], r)) {
-            below_changes(s, s->refs[i]);
+            ref_below_changes(s, s->refs[i]);
         }
     }
 }
@@ -104,6 +106,8 @@ void ref_forget(struct ref_image *s, struct ref *r)
 {
     bool had = r->pages_len > 0 || r->ranges_len > 0 || r->blank;
     ref_drop(s, r);
+    ref_works_forget(s, r);
+    ref_views_spoil(s, r);
     if (had) {
         above_change(s, r);
     }
@@ -111,15 +115,20 @@ void ref_forget(struct ref_image *s, struct ref *r)
 
 void ref_set_below(struct ref_image *s, struct ref *r, struct ref *below)
 {
+    const struct ref *low = ref_lowest_past(r);
     CHECK(!below || !ref_shows(below, r));
-    if (r->below == below) {
+    if (low->whole && low->bare && below) {
+        ref_forget(s, r); /* Its zeroes may have been left to nothing below. */
+        low = r;
+    }
+    if (low->whole || low->below == below) {
         return;
     }
     if (r->zeroed) { /* Zeroes may have been left to the old one. */
         ref_drop(s, r);
     }
-    below_changes(s, r);
-    r->below = below;
+    ref_below_changes(s, r);
+    ref_lowest_past(r)->below = below;
     s->aliases_gen++;
     above_change(s, r);
 }
@@ -127,7 +136,7 @@ void ref_set_below(struct ref_image *s, struct ref *r, struct ref *below)
 void ref_tell_overlays(struct ref_image *s, struct ref *r)
 {
     for (size_t i = 0; i < r->overlays_len; i++) {
-        below_changes(s, r->overlays[i]);
+        ref_below_changes(s, r->overlays[i]);
     }
 }
 

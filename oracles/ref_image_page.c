@@ -523,6 +523,55 @@ void ref_change(struct ref_image *s, struct ref *r, const struct ref_change *c)
 
 /* --- All pages at once --- */
 
+/* A version of another page: with a block of its own. */
+static struct version version_copy(struct ref_image *s, struct version v)
+{
+    if (v.flags & V_BYTES) {
+        struct iovec iov;
+        struct iobuf bytes = iobuf_mem(&iov, s->blocks[v.fill.tag], REF_PAGE);
+        uint32_t block = ref_block_new(s, &bytes, 0, (size_t)(v.hi - v.lo));
+        v.fill = block ? (struct fill){ .tag = block } : FILL_ZERO;
+        if (!block) {
+            v.flags = (uint8_t)((v.flags & ~V_BYTES) | V_ANY);
+        }
+    }
+    return v;
+}
+
+static void page_copy(struct ref_image *s, struct ref *dst, struct ref_page p)
+{
+    uint32_t from = p.chain;
+    p.chain = 0;
+    struct ref_page *to = page_get(dst, p.number);
+    if (p.flags & P_CURRENT) {
+        struct version v = version_copy(s, page_current(&p));
+        page_set_current(&p, &v);
+    }
+    *to = p;
+    for (uint32_t last = 0; from; from = s->v[from].next) {
+        struct version v = version_copy(s, s->v[from]);
+        uint32_t at = version_new(s, &v, 0); /* It may move s->v. */
+        *(last ? &s->v[last].next : &to->chain) = at;
+        last = at;
+    }
+}
+
+void ref_copy_pages(struct ref_image *s, struct ref *dst, const struct ref *src)
+{
+    CHECK(dst->pages_len == 0 && dst->ranges_len == 0);
+    for (size_t i = 0; src->pages && i <= src->pages_mask; i++) {
+        if (src->pages[i].flags & P_USED) {
+            page_copy(s, dst, src->pages[i]);
+        }
+    }
+    if (src->ranges_len > 0) {
+        dst->ranges = dst->ranges ? dst->ranges : NEW_ARRAY(struct ref_range, REF_RANGES_MAX);
+        memcpy(dst->ranges, src->ranges, src->ranges_len * sizeof(*src->ranges));
+        dst->ranges_len = src->ranges_len;
+    }
+    dst->ranges_last = src->ranges_last;
+}
+
 static void page_cut(struct ref_image *s, struct ref *r, struct ref_page *p, uint64_t stamp)
 {
     uint8_t doubt = r->allocates ? V_MAYBE | V_ANY : V_MAYBE;
@@ -561,6 +610,9 @@ void ref_cut(struct ref_image *s, struct ref *r)
             r->ranges[i].flags |= r->allocates ? V_MAYBE | V_ANY : V_MAYBE;
         }
     }
+    if (r->copied > 0 && r->durable <= r->copied) {
+        ref_drop(s, r); /* What a job copied may not have got there. */
+    }
     if (r->blank && r->durable <= r->blank_since) {
         ref_not_blank(r); /* The image itself may not be as it was made. */
     }
@@ -582,6 +634,7 @@ void ref_unlearn(struct ref_image *s, struct ref *r)
 void ref_drop(struct ref_image *s, struct ref *r)
 {
     r->forgotten = ++s->stamp;
+    ref_past_free(s, r);
     ref_not_blank(r);
     r->zeroed = false;
     s->stats.forgets += r->pages_len > 0 || r->ranges_len > 0;

@@ -36,6 +36,7 @@ const struct oracle_ops *const oracles_all[] = {
     &oracle_frozen,
     &oracle_drain,
     &oracle_jobs,
+    &oracle_bitmaps,
     &oracle_liveness,
     &oracle_determinism,
     NULL,

@@ -93,7 +93,7 @@ static bool data_piece(struct data_work *w, struct backend *b, uint64_t at, size
 static void data_run(void *opaque)
 {
     struct data_work *w = opaque;
-    struct perm_pair perm = { PERM_CONSISTENT_READ, PERM_ALL };
+    struct perm_pair perm = { 0, PERM_ALL }; /* As io: nodes of jobs can be looked at. */
     struct backend *b = backend_create(w->layer, NULL, perm);
     uint64_t per = w->words.per, step = per > PIECE_MAX ? per : PIECE_MAX / per * per;
     uint64_t end = w->words.range.offset + w->words.range.bytes;

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 enum {
     CAP_MIN = 64,
@@ -44,24 +45,37 @@ void block_pool_unref(struct block_pool *pool)
     free(pool);
 }
 
+/* A page that is not touched costs nothing, so blocks are not put on the free list beforehand. */
 static void pool_grow(struct block_pool *pool)
 {
-    struct block_slab *slab = mem_alloc(sizeof(*slab));
+    enum { SMALL_SLABS = 16 };
+    bool huge = pool->slabs_len++ >= SMALL_SLABS;
+    size_t blocks = huge ? SLAB_HUGE : SLAB_SMALL;
+    struct block_slab *slab;
+    if (huge) {
+        slab = aligned_alloc(HUGE_PAGE, HUGE_PAGE);
+        CHECK(slab != NULL);
+        madvise(slab, HUGE_PAGE, MADV_HUGEPAGE); /* If there are such. */
+    } else {
+        slab = mem_alloc(sizeof(*slab) + blocks * sizeof(slab->blocks[0]));
+    }
     slab->next = pool->slabs;
     pool->slabs = slab;
-    for (size_t i = ARRAY_LEN(slab->blocks); i-- > 0;) {
-        slab->blocks[i].next = pool->free;
-        pool->free = &slab->blocks[i];
-    }
+    pool->fresh = slab->blocks;
+    pool->fresh_end = slab->blocks + blocks;
 }
 
 struct block *block_new(struct block_pool *pool)
 {
-    if (!pool->free) {
-        pool_grow(pool);
-    }
     struct block *b = pool->free;
-    pool->free = b->next;
+    if (b) {
+        pool->free = b->next;
+    } else {
+        if (pool->fresh == pool->fresh_end) {
+            pool_grow(pool);
+        }
+        b = pool->fresh++;
+    }
     pool->used++;
     b->refs = 1;
     return b;

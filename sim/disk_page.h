@@ -67,14 +67,21 @@ static inline bool page_is_data(struct page p)
 }
 
 /* Blocks come from slabs and go back to a free list; disks that are clones of each other share a
- * pool, and the last of them frees it. */
+ * pool, and the last of them frees it.  A pool that has grown takes slabs of a huge page each. */
+enum { SLAB_SMALL = 64, SLAB_HUGE = 511, HUGE_PAGE = 2 << 20 };
+struct block_slab {
+    struct block_slab *next;
+    struct block blocks[]; /* SLAB_SMALL or SLAB_HUGE of them. */
+};
+_Static_assert(sizeof(struct block_slab) + SLAB_HUGE * sizeof(struct block) == HUGE_PAGE,
+               "a large slab is a huge page");
+
 struct block_pool {
     uint64_t refs;
     struct block *free;
-    struct block_slab {
-        struct block_slab *next;
-        struct block blocks[64];
-    } *slabs;
+    struct block *fresh, *fresh_end; /* Of the newest slab: not handed out yet. */
+    struct block_slab *slabs;
+    uint64_t slabs_len;
     uint64_t used; /* Blocks out. */
 };
 

@@ -74,8 +74,8 @@ static int found_below(const struct cor_state *s, int64_t offset, int64_t *bytes
     return (e.flags & STATUS_ALLOCATED) != 0;
 }
 
-/* Whether the read is to be copied, and how far that is so. */
-static int must_copy(const struct cor_state *s, int64_t offset, int64_t *bytes)
+/* Whether the read is to be copied, and how far that is so.  Who prefetches knows what he wants. */
+static int must_copy(const struct cor_state *s, bool prefetch, int64_t offset, int64_t *bytes)
 {
     int64_t asked = *bytes;
     int ret = io_is_allocated(s->file->node, offset, asked, bytes);
@@ -86,14 +86,17 @@ static int must_copy(const struct cor_state *s, int64_t offset, int64_t *bytes)
         *bytes = asked; /* The child has become shorter. */
         return 0;
     }
-    return ret == 1 ? 0 : found_below(s, offset, bytes);
+    if (ret == 1) {
+        return 0;
+    }
+    return prefetch ? 1 : found_below(s, offset, bytes);
 }
 
 static int read_down_to_bottom(const struct cor_state *s, const struct io_req *req)
 {
     for (int64_t done = 0; done < req->bytes;) {
         int64_t bytes = req->bytes - done;
-        int copy = must_copy(s, req->offset + done, &bytes);
+        int copy = must_copy(s, (req->flags & IO_PREFETCH) != 0, req->offset + done, &bytes);
         if (copy < 0) {
             return copy;
         }
@@ -119,6 +122,9 @@ static int read_down_to_bottom(const struct cor_state *s, const struct io_req *r
 static int cor_read(struct node *n, struct io_req *req)
 {
     const struct cor_state *s = node_state(n);
+    if (!node_filtered(n)) {
+        return -ENOMEDIUM; /* A job has taken it out of the graph. */
+    }
     if (s->bottom) {
         return read_down_to_bottom(s, req);
     }
@@ -168,13 +174,25 @@ static int cor_open(struct node *n, const struct opts *opts, struct error *err)
     return ret;
 }
 
-static void cor_close(struct node *n)
+static void release_bottom(struct node *n)
 {
     struct cor_state *s = node_state(n);
     if (s->bottom) {
         chain_unfreeze(n, s->bottom);
         s->bottom = NULL;
     }
+}
+
+/* For the job that put the filter in and takes it out: "release-bottom", of a drained node. */
+static int cor_command(struct node *n, const char *name, const json_t *args, json_t *reply)
+{
+    (void)args;
+    (void)reply;
+    if (strcmp(name, "release-bottom") != 0) {
+        return -ENOTSUP;
+    }
+    release_bottom(n);
+    return 0;
 }
 
 static void cor_limits(const struct node *n, struct io_limits *limits)
@@ -207,7 +225,8 @@ const struct blk_driver driver_copy_on_read = {
     .options = options,
     .children = children,
     .open = cor_open,
-    .close = cor_close,
+    .close = release_bottom,
+    .command = cor_command,
     .limits = cor_limits,
     .io = &cor_io,
     .graph = &cor_graph,

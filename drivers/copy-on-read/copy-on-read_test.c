@@ -145,6 +145,34 @@ static void prefetch_copies_without_data(void **state)
     world_fini(&w);
 }
 
+/* Behind the end of the layer that is bottom nothing is found to copy; who prefetches there wants
+ * the zeroes nevertheless. */
+static void prefetch_minds_no_bottom(void **state)
+{
+    (void)state;
+    struct world w;
+    init(&w);
+    struct error err = ERROR_INIT;
+    struct call c = { .fn = do_image, .text = "over.qcow2", .bytes = 2 << 20, .err = &err };
+    call_start(&w, &c);
+    assert_int_equal(call_wait(&c), 0);
+    del_ok(&w, "top");
+    add_ok(&w, "{'driver':'qcow2','node-name':'top','file':{'driver':'file','filename':"
+               "'over.qcow2'},'backing':{'driver':'qcow2','node-name':'mid','file':{'driver':"
+               "'file','filename':'top.qcow2'},'backing':null}}");
+    add_ok(&w, "{'driver':'copy-on-read','node-name':'cor','file':'top','bottom':'mid'}");
+    struct backend *b = attach_ok(&w, "cor", PERM_CONSISTENT_READ);
+    assert_int_equal(read_byte(&w, b, 1 << 20, 65536, 0), 0);
+    assert_int_equal(allocated(&w), 0);
+    detach(&w, b);
+    struct reader t = { .w = &w, .node = "cor" };
+    assert_int_equal(run(&t, reader_attach, 0, 0, 0), 0);
+    assert_int_equal(run(&t, reader_prefetch, 0, 1 << 20, 65536), 0);
+    assert_int_equal(allocated(&w), 65536);
+    assert_int_equal(run(&t, reader_detach, 0, 0, 0), 0);
+    world_fini(&w);
+}
+
 /* node->copy_on_read does the same for all readers of the node; a filter that may not write below
  * it leaves things as they are. */
 static void a_node_can_do_it_itself(void **state)
@@ -188,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_copy_whole_clusters),
         cmocka_unit_test(prefetch_copies_without_data),
+        cmocka_unit_test(prefetch_minds_no_bottom),
         cmocka_unit_test(a_node_can_do_it_itself),
         cmocka_unit_test(bottom_is_found_and_frozen),
     };

@@ -196,6 +196,37 @@ static const struct driver_graph file_graph = { .perm_change = file_perm_change,
 
 static const char *const features[] = { "dynamic-auto-read-only", NULL };
 
+/* ---- New files ---- */
+
+static const char *const prealloc_modes[] = { "off", "metadata", "falloc", "full", NULL };
+
+static const struct schema_type prealloc_mode = {
+    .name = "PreallocMode", .kind = SCHEMA_ENUM, .values = prealloc_modes
+};
+
+static const struct schema_member create_members[] = {
+    { "filename", &schema_str, 0, NULL, "the file; one that is there is emptied" },
+    { "size", &schema_size, 0, NULL, "its length in bytes" },
+    { "preallocation", &prealloc_mode, MEMBER_OPTIONAL, "off", "whether it gets its blocks" },
+    { "nocow", &schema_bool, MEMBER_OPTIONAL, "off",
+      "a hint for file systems that copy on write; hosts here do not" },
+    { "extent-size-hint", &schema_size, MEMBER_OPTIONAL, NULL,
+      "a hint for file systems with extents; hosts here have none" },
+    { 0 },
+};
+
+static int check_create(const json_t *values, struct error *err)
+{
+    const json_t *hint = json_object_get(values, "extent-size-hint");
+    uint64_t bytes = hint ? (uint64_t)json_integer_value(hint) : 0;
+    return bytes > UINT32_MAX ? error_set(err, -EINVAL, "Extent size hint is too large") : 0;
+}
+
+static const struct driver_image file_image = {
+    .create_members = create_members,
+    .check_create = check_create,
+};
+
 extern const struct blk_driver driver_file;
 
 const struct blk_driver driver_file = {
@@ -218,4 +249,5 @@ const struct blk_driver driver_file = {
     .stats = file_stats,
     .io = &file_io,
     .graph = &file_graph,
+    .image = &file_image,
 };

@@ -7,6 +7,8 @@
  */
 #include "drivers/qcow2/qcow2.h"
 
+enum { EXTENDED_CLUSTER_MIN = 16 << 10 };
+
 static bool is_one_of(const char *text, const char *const *list)
 {
     while (*list && strcmp(*list, text) != 0) {
@@ -45,7 +47,7 @@ static int check_not_there(const struct opts *o, struct error *err)
     if (opts_given(o, "data_file")) {
         return error_set(err, -ENOTSUP, "qcow2: External data files are not available");
     }
-    if (opts_bool(o, "encryption")) {
+    if (opts_bool(o, "encryption") || json_object_get(o->values, "encrypt.format")) {
         return error_set(err, -ENOTSUP, "qcow2: Encryption is not available");
     }
     if (opts_bool(o, "extended_l2")) {
@@ -59,6 +61,11 @@ static int check_not_there(const struct opts *o, struct error *err)
 
 static int check_old_version(const struct opts *o, struct error *err)
 {
+    if (opts_bool(o, "extended_l2")) {
+        return error_set(err, -EINVAL,
+                         "Extended L2 entries are only supported with compatibility level 1.1 "
+                         "and above (use version=v3 or greater)");
+    }
     if (opts_bool(o, "lazy_refcounts")) {
         return error_set(err, -EINVAL,
                          "Lazy refcounts only supported with compatibility level 1.1 "
@@ -118,6 +125,11 @@ static int check_all(const struct opts *o, int64_t size, struct error *err)
         return error_set(err, -EINVAL,
                          "Refcount width must be a power of two and may not exceed 64 bits");
     }
+    if (extended && cluster < EXTENDED_CLUSTER_MIN) {
+        return error_set(err, -EINVAL,
+                         "Extended L2 entries are only supported with cluster sizes of at least "
+                         "%d bytes", EXTENDED_CLUSTER_MIN);
+    }
     return check_not_there(o, err);
 }
 
@@ -145,7 +157,6 @@ static int write_first_clusters(struct qcow2 *q)
     for (uint64_t i = 0; i < FIRST; i++) {
         refcount_put(q, b->bytes, i, 1);
     }
-    io_event(q->file, "empty_image_prepare");
     int ret = qcow2_header_write(q);
     if (ret == 0) {
         ret = file_write_fill(q, q->reftable_offset, FILL_ZERO, q->cluster_size);
@@ -199,6 +210,9 @@ static int make_image(struct qcow2 *q, int64_t size, const struct opts *o, struc
     if (ret < 0) {
         return ret;
     }
+    if (size < 0) {
+        return error_set(err, -EINVAL, "Could not resize image: Image size cannot be negative");
+    }
     if (size > 0) {
         ret = qcow2_resize(q, size, prealloc_mode(mode), err);
         if (ret < 0) {
@@ -236,6 +250,15 @@ int qcow2_create(struct child *file, int64_t size, const struct opts *opts, stru
 }
 
 /* ---- An old image ---- */
+
+int qcow2_amend(struct node *n, const json_t *values, bool force, struct error *err)
+{
+    (void)n;
+    (void)force; /* Of keys. */
+    return json_object_get(values, "encrypt")
+               ? error_set(err, -EINVAL, "image is not encrypted, can't amend")
+               : 0;
+}
 
 int qcow2_set_backing(struct node *n, const char *file, const char *format, struct error *err)
 {

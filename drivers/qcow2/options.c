@@ -127,6 +127,132 @@ const struct schema_member qcow2_create_options[] = {
     { 0 },
 };
 
+/* ---- blockdev-create, x-blockdev-amend ---- */
+
+static const char *const versions[] = { "v2", "v3", NULL };
+static const char *const prealloc_modes[] = { "off", "metadata", "falloc", "full", NULL };
+static const char *const compression_types[] = { "zlib", "zstd", NULL };
+static const char *const crypto_formats[] = { "qcow", "luks", NULL };
+static const char *const key_states[] = { "active", "inactive", NULL };
+
+static const struct schema_type version = {
+    .name = "BlockdevQcow2Version", .kind = SCHEMA_ENUM, .values = versions
+};
+static const struct schema_type prealloc_mode = {
+    .name = "PreallocMode", .kind = SCHEMA_ENUM, .values = prealloc_modes
+};
+static const struct schema_type compression_type = {
+    .name = "Qcow2CompressionType", .kind = SCHEMA_ENUM, .values = compression_types
+};
+static const struct schema_type crypto_format = {
+    .name = "QCryptoBlockFormat", .kind = SCHEMA_ENUM, .values = crypto_formats
+};
+static const struct schema_type key_state = {
+    .name = "QCryptoBlockLUKSKeyslotState", .kind = SCHEMA_ENUM, .values = key_states
+};
+
+static const struct schema_member crypto_base[] = {
+    { "format", &crypto_format, 0, NULL, "how the image is encrypted" },
+    { 0 },
+};
+
+static const char *const cipher_algs[] = {
+    "aes-128",     "aes-192",     "aes-256",     "des",         "3des",        "cast5-128",
+    "serpent-128", "serpent-192", "serpent-256", "twofish-128", "twofish-192", "twofish-256",
+    NULL
+};
+static const char *const cipher_modes[] = { "ecb", "cbc", "xts", "ctr", NULL };
+static const char *const ivgen_algs[] = { "plain", "plain64", "essiv", NULL };
+static const char *const hash_algs[] = { "md5",    "sha1",   "sha224",    "sha256",
+                                         "sha384", "sha512", "ripemd160", NULL };
+
+static const struct schema_type cipher_alg = {
+    .name = "QCryptoCipherAlgorithm", .kind = SCHEMA_ENUM, .values = cipher_algs
+};
+static const struct schema_type cipher_mode = {
+    .name = "QCryptoCipherMode", .kind = SCHEMA_ENUM, .values = cipher_modes
+};
+static const struct schema_type ivgen_alg = {
+    .name = "QCryptoIVGenAlgorithm", .kind = SCHEMA_ENUM, .values = ivgen_algs
+};
+static const struct schema_type hash_alg = {
+    .name = "QCryptoHashAlgorithm", .kind = SCHEMA_ENUM, .values = hash_algs
+};
+
+static const struct schema_member luks_create[] = {
+    { "key-secret", &schema_str, MEMBER_OPTIONAL, NULL, "the secret object with the key" },
+    { "cipher-alg", &cipher_alg, MEMBER_OPTIONAL, NULL, "how it is encrypted" },
+    { "cipher-mode", &cipher_mode, MEMBER_OPTIONAL, NULL, "how blocks are chained" },
+    { "ivgen-alg", &ivgen_alg, MEMBER_OPTIONAL, NULL, "how sectors are told apart" },
+    { "ivgen-hash-alg", &hash_alg, MEMBER_OPTIONAL, NULL, "hash of that" },
+    { "hash-alg", &hash_alg, MEMBER_OPTIONAL, NULL, "hash of the key" },
+    { "iter-time", &schema_int, MEMBER_OPTIONAL, NULL, "milliseconds to derive a key" },
+    { 0 },
+};
+
+static const struct schema_member *create_branch(const struct blk_driver *const *drivers,
+                                                 const char *value)
+{
+    (void)drivers;
+    return strcmp(value, "luks") == 0 ? luks_create : encrypt_key;
+}
+
+static const struct schema_type crypto_create = {
+    .name = "QCryptoBlockCreateOptions",
+    .kind = SCHEMA_UNION,
+    .members = crypto_base,
+    .discriminator = "format",
+    .branch = create_branch,
+};
+
+static const struct schema_member luks_amend[] = {
+    { "state", &key_state, 0, NULL, "what becomes of the key slots" },
+    { "new-secret", &schema_str, MEMBER_OPTIONAL, NULL, "secret for a new key" },
+    { "old-secret", &schema_str, MEMBER_OPTIONAL, NULL, "secret of the keys that go" },
+    { "keyslot", &schema_int, MEMBER_OPTIONAL, NULL, "the slot" },
+    { "iter-time", &schema_int, MEMBER_OPTIONAL, NULL, "milliseconds to derive a key" },
+    { "secret", &schema_str, MEMBER_OPTIONAL, NULL, "secret that unlocks the image" },
+    { 0 },
+};
+
+static const struct schema_member *amend_branch(const struct blk_driver *const *drivers,
+                                                const char *value)
+{
+    (void)drivers;
+    return strcmp(value, "luks") == 0 ? luks_amend : NULL;
+}
+
+static const struct schema_type crypto_amend = {
+    .name = "QCryptoBlockAmendOptions",
+    .kind = SCHEMA_UNION,
+    .members = crypto_base,
+    .discriminator = "format",
+    .branch = amend_branch,
+};
+
+const struct schema_member qcow2_create_members[] = {
+    { "file", &schema_blockdev_ref, 0, NULL, "the node that takes the image" },
+    { "data-file", &schema_blockdev_ref, MEMBER_OPTIONAL, NULL, "where the data go; not here" },
+    { "data-file-raw", &schema_bool, MEMBER_OPTIONAL, "off", "data-file reads as a raw image" },
+    { "extended-l2", &schema_bool, MEMBER_OPTIONAL, "off", "subclusters; not here" },
+    { "size", &schema_size, 0, NULL, "length of the disk in bytes" },
+    { "version", &version, MEMBER_OPTIONAL, "v3", "of the format" },
+    { "backing-file", &schema_str, MEMBER_OPTIONAL, NULL, "name of the backing file" },
+    { "backing-fmt", &schema_driver, MEMBER_OPTIONAL, NULL, "its format" },
+    { "encrypt", &crypto_create, MEMBER_OPTIONAL, NULL, "encryption; not here" },
+    { "cluster-size", &schema_size, MEMBER_OPTIONAL, "65536", "bytes of a cluster" },
+    { "preallocation", &prealloc_mode, MEMBER_OPTIONAL, "off", "what is allocated at once" },
+    { "lazy-refcounts", &schema_bool, MEMBER_OPTIONAL, "off", "write reference counts late" },
+    { "refcount-bits", &schema_int, MEMBER_OPTIONAL, "16", "width of a reference count" },
+    { "compression-type", &compression_type, MEMBER_OPTIONAL, "zlib", "of compressed clusters" },
+    { 0 },
+};
+
+const struct schema_member qcow2_amend_members[] = {
+    { "encrypt", &crypto_amend, MEMBER_OPTIONAL, NULL, "keys of the image" },
+    { 0 },
+};
+
 /* ---- Caches ---- */
 
 struct sizes {

@@ -254,11 +254,23 @@ static const struct driver_io qcow2_io = {
 
 static const struct driver_graph qcow2_graph = { .reopen = qcow2_reopen };
 
+static int qcow2_store_bitmap(const struct node *n, struct error *err)
+{
+    const struct qcow2 *q = node_state(n);
+    return q->version < 3
+               ? error_set(err, -ENOTSUP, "Cannot store dirty bitmaps in qcow2 v2 files")
+               : -ENOTSUP; /* The bitmap extension is not here. */
+}
+
 static const struct driver_image qcow2_image = {
     .probe = qcow2_probe,
     .create_options = qcow2_create_options,
+    .create_members = qcow2_create_members,
+    .amend_members = qcow2_amend_members,
+    .amend = qcow2_amend,
     .create = qcow2_create,
     .set_backing = qcow2_set_backing,
+    .store_bitmap = qcow2_store_bitmap,
 };
 
 extern const struct blk_driver driver_qcow2;

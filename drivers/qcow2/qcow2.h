@@ -340,6 +340,7 @@ int qcow2_set_features(struct qcow2 *q, uint64_t features);
 /* ---- options.c ---- */
 
 extern const struct schema_member qcow2_options[], qcow2_create_options[];
+extern const struct schema_member qcow2_create_members[], qcow2_amend_members[];
 
 int qcow2_options_read(const struct qcow2 *q, const struct opts *opts,
                        const struct node_flags *flags, struct qcow2_options *out,
@@ -510,6 +511,7 @@ int overlap_check(struct qcow2 *q, uint32_t except, uint64_t offset, uint64_t by
 /* ---- create.c, reopen.c ---- */
 
 int qcow2_create(struct child *file, int64_t size, const struct opts *opts, struct error *err);
+int qcow2_amend(struct node *n, const json_t *values, bool force, struct error *err);
 int qcow2_set_backing(struct node *n, const char *file, const char *format, struct error *err);
 int qcow2_reopen(struct node *n, const struct node_reopen *r, struct error *err);
 /* Sets up what both open and create need, after header_read; qcow2_fini undoes it. */

@@ -248,10 +248,22 @@ static const struct driver_io quorum_io = {
     .block_status = quorum_block_status,
 };
 
+/* A child that is outvoted may become anything; who else uses it would notice. */
+static bool quorum_can_replace(const struct node *n, const struct node *to)
+{
+    for (const struct child *c = n->children; c; c = c->next) {
+        if (c->node == to) {
+            return to->parents == c && !c->next_parent;
+        }
+    }
+    return false;
+}
+
 static const struct driver_graph quorum_graph = {
     .child_perm = quorum_child_perm,
     .child_add = quorum_child_add,
     .child_del = quorum_child_del,
+    .can_replace = quorum_can_replace,
 };
 
 extern const struct blk_driver driver_quorum;

@@ -241,7 +241,8 @@ static char *raw_filename(const struct node *n)
     if (json_object_get(n->options, "offset") || json_object_get(n->options, "size")) {
         return NULL;
     }
-    if (s->file->node->drv->traits & DRV_FORMAT) {
+    const struct blk_driver *below = s->file->node->drv;
+    if (!(below->traits & DRV_PROTOCOL) && !below->prefix) {
         return NULL; /* A plain name would lead to raw's file, not to this one. */
     }
     char *name = node_filename(s->file->node);

@@ -14,13 +14,14 @@
 
 struct block_copy;
 struct block_copy_call;
+struct dirty_bitmap;
 
 /* [ctl] The cluster is that of the target, and 64 KiB or more.  bitmap: what is to be copied (all
  * that is in it; lent); NULL: everything.  Errors: QEMU's texts (the size of the target's clusters
  * cannot be found out and it has no backing file...). */
 int block_copy_create(struct child *source, struct child *target, const struct bitset *bitmap,
                       struct block_copy **out, struct error *err);
-/* Checked: no call is under way. */
+/* [io] Checked: no call is under way. */
 void block_copy_free(struct block_copy *c);
 
 int64_t block_copy_cluster_size(const struct block_copy *c);
@@ -28,6 +29,8 @@ int64_t block_copy_length(const struct block_copy *c); /* Bytes, of the source a
 /* What is still to be copied; the caller may clear and set whole clusters that are not under way.
  * A cluster that is under way is clear. */
 struct bitset *block_copy_todo(struct block_copy *c);
+/* The same, as the bitmap without a name of the source's node that it is. */
+struct dirty_bitmap *block_copy_bitmap(struct block_copy *c);
 /* Bytes under way. */
 int64_t block_copy_in_flight(const struct block_copy *c);
 
@@ -36,12 +39,15 @@ int64_t block_copy_in_flight(const struct block_copy *c);
  * far that goes (1: the stretch is allocated, 0: it was not and is done, or -errno). */
 void block_copy_set_skip_unallocated(struct block_copy *c, bool on);
 int block_copy_reset_unallocated(struct block_copy *c, int64_t offset, int64_t *bytes);
-/* Writes to the target with these io_flags (IO_COMPRESSED, IO_SERIALISING...). */
+/* Writes to the target with these io_flags (IO_COMPRESSED, IO_SERIALISING...).  IO_SERIALISING is
+ * there from the start when the source lies below the target: reads of the target that come from
+ * the source end before a copy. */
 void block_copy_set_write_flags(struct block_copy *c, uint32_t flags);
+uint32_t block_copy_write_flags(const struct block_copy *c);
 /* Bytes per second of calls that keep it; 0: no limit. */
 void block_copy_set_speed(struct block_copy *c, uint64_t speed);
-/* Called when bytes have been copied or found not to need it (in order of happening), and when the
- * amount that is still to be done has changed. */
+/* Called when bytes have been copied or found not to need it (in order of happening), and with 0
+ * when the amount that is still to be done has changed: the count of todo and what is in flight. */
 void block_copy_set_progress(struct block_copy *c, void (*fn)(void *opaque, int64_t bytes),
                              void *opaque);
 

@@ -333,7 +333,7 @@ json_t *block_job_info(const struct block_job *b)
     json_t *info = progress(b);
     json_t *more = json_pack("{s:b, s:s, s:b, s:b, s:s, s:b, s:b}", "auto-finalize",
                              j->auto_finalize, "io-status", status[b->io_status], "auto-dismiss",
-                             j->auto_dismiss, "busy", j->busy, "status",
+                             j->auto_dismiss, "busy", j->busy && !j->ran, "status",
                              job_status_name(j->status), "paused", j->pause_count > 0, "ready",
                              j->status == JOB_READY || j->status == JOB_STANDBY);
     CHECK(more != NULL);

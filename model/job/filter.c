@@ -43,7 +43,7 @@ void filter_remove(struct node *filter)
 
 struct node *node_skip_implicit(struct node *n)
 {
-    while (n && n->implicit) {
+    while (n && n->implicit && node_filtered(n)) {
         n = node_filtered(n)->node;
     }
     return n;

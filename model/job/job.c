@@ -30,6 +30,9 @@ void job_move(struct job *j, enum job_status to)
 {
     CHECK(job_move_is_legal(j->status, to));
     enum job_status from = j->status;
+    if (from == to) {
+        return; /* An end that was settled already. */
+    }
     j->status = to;
     watch_job_moves(j, (enum view_job_status)from);
     if (j->id) {
@@ -275,7 +278,9 @@ void job_pause_point(struct job *j)
     bool told = false;
     while (is_to_rest(j)) {
         if (!told && j->drv->pause) {
+            told = true;
             j->drv->pause(j);
+            continue; /* It may take its time. */
         }
         told = true;
         if (!j->paused) {
@@ -334,6 +339,7 @@ void job_resume(struct job *j)
 {
     CHECK(j->pause_count > 0);
     if (--j->pause_count == 0 && j->paused) {
+        end_rest(j); /* Told now, though another section may come before it runs. */
         job_enter(j);
     }
 }
@@ -343,7 +349,9 @@ bool job_is_in_flight(const struct job *j)
     if (!j->started || j->ran || job_is_completed(j)) {
         return false;
     }
-    return j->busy || (j->drv->in_flight && j->drv->in_flight(j));
+    /* With the lock it looks at its nodes once more, and may itself drain them. */
+    bool at_work = j->busy && !j->locked;
+    return at_work || (j->drv->in_flight && j->drv->in_flight(j));
 }
 
 void job_lock(struct job *j)

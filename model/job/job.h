@@ -68,7 +68,8 @@ struct job_driver {
     /* [io] The work; in a coroutine of its own.  Returns 0 or -errno; err may be set (else the text
      * of the errno is told). */
     int (*run)(struct job *j, struct error *err);
-    /* [ctl] It reaches a pause point; it goes on. */
+    /* [io] In its own coroutine: it has reached a pause point, and does not rest before this
+     * returns.  [ctl] It goes on. */
     void (*pause)(struct job *j);
     void (*resume)(struct job *j);
     /* [ctl] The user lets it go on. */
@@ -80,6 +81,8 @@ struct job_driver {
     bool (*cancel)(struct job *j, bool force);
     /* [ctl] Whether it has requests in flight that drained sections wait for, at rest or not. */
     bool (*in_flight)(const struct job *j);
+    /* [ctl] Whether it has nothing to do until the user ends it.  NULL: never. */
+    bool (*is_idle)(const struct job *j);
     /* [ctl] The speed has changed. */
     void (*set_speed)(struct job *j, uint64_t speed);
     /* [io] Main loop, under the lock.  prepare may fail (err as of run); then all of the

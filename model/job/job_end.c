@@ -35,12 +35,9 @@ void job_txn_unref(struct job_txn *t)
 
 void job_txn_join(struct job_txn *t, struct job *j)
 {
-    struct job **p = &t->jobs;
     CHECK(!j->txn);
-    while (*p) {
-        p = &(*p)->txn_next;
-    }
-    *p = j;
+    j->txn_next = t->jobs; /* The youngest is the first to end. */
+    t->jobs = j;
     j->txn = t;
     t->refs++;
 }

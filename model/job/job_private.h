@@ -6,7 +6,7 @@
 
 /* Jobs that succeed or fail together. */
 struct job_txn {
-    struct job *jobs; /* In order of joining. */
+    struct job *jobs; /* The youngest first. */
     uint32_t refs;
     bool aborting;
 };

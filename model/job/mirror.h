@@ -7,8 +7,9 @@
  *   complete, the target as clean as the source:
  *   parents -> target           (or, with replaces: the parents of that node -> target)
  *
- * mirror.c        starting, completing, ending;
+ * mirror.c        its start, its run, and what the user asks of it;
  * mirror_copy.c   what is copied, in what pieces, several at a time;
+ * mirror_end.c    the graph without the filter, with the target in the place of what it replaces;
  * mirror_top.c    the filter that guests' requests pass.
  */
 #ifndef MODEL_JOB_MIRROR_H
@@ -19,15 +20,15 @@
 /* qapi MirrorSyncMode, as far as mirrors know it. */
 enum mirror_sync { MIRROR_SYNC_TOP, MIRROR_SYNC_FULL, MIRROR_SYNC_NONE };
 
-/* Where the target gets its backing file from when the job completes (blockdev-mirror: the source's
- * chain; drive-mirror mode=existing: it opens its own; drive-mirror absolute-paths: has it). */
+/* Where the target gets its backing file from when the job completes. */
 enum mirror_backing {
-    MIRROR_BACKING_SOURCE, /* That of the source (sync=none: the source) is attached. */
-    MIRROR_BACKING_OPEN,   /* What the target's header names is opened. */
-    MIRROR_BACKING_LEAVE,  /* It stays as it is. */
+    MIRROR_BACKING_SOURCE, /* It is the source's (sync=none: the source): drive-mirror, new image. */
+    MIRROR_BACKING_OPEN,   /* What its header names is opened: drive-mirror mode=existing. */
+    MIRROR_BACKING_LEAVE,  /* It stays as it is: blockdev-mirror. */
 };
 
-/* What a mirror is started with; all checked by mirror_start but what says otherwise. */
+/* What a mirror is started with.  buf_size, filter_name, speed and the nodes are checked by
+ * mirror_start, the rest by the caller. */
 struct mirror_args {
     const char *job_id;      /* NULL: the name of the source's block device. */
     struct node *source;
@@ -49,6 +50,10 @@ struct mirror_args {
 /* [io] Starts a mirror.  Errors: QEMU's texts; nothing has changed then. */
 int mirror_start(const struct mirror_args *args, struct error *err);
 
+/* Whether a copy of n may take the place of `to` without a change of what others see: n itself, what
+ * it stands for as a filter, a quorum's own child. */
+bool mirror_may_replace(const struct node *n, const struct node *to);
+
 /* [io] Starts an active commit: a job of type "commit" that copies into base what top (the node
  * under the guests, or the top overlay of a chain) has and base has not, gets ready, keeps up with
  * what is written, and replaces top by base for all parents when it is completed.  base is made
@@ -58,8 +63,7 @@ int mirror_start(const struct mirror_args *args, struct error *err);
  *   speed        bytes per second, 0: no limit; checked here.
  *   on_error     of both sides.
  *   filter_name  of the mirror_top node; NULL: made up, implicit.
- *   auto_complete  it completes as soon as it is clean, without getting ready (qemu-img commit, and
- *                block-commit never).
+ *   auto_complete  it completes by itself as soon as it is ready (qemu-img commit).
  *   flags        enum job_flags.
  * The caller has checked: base below top; the blockers (BLOCK_OP_COMMIT_SOURCE of top,
  * _COMMIT_TARGET of the chain).  Errors: QEMU's texts; nothing has changed then. */

@@ -211,7 +211,7 @@ static int run_sha256(struct layer *l, const json_t *args, json_t **ret, struct 
 /* ---- Actions ---- */
 
 struct change {
-    struct node *node;       /* Drained, referenced; or NULL. */
+    struct node *node; /* Drained, referenced; or NULL. */
     struct dirty_bitmap *bitmap;
     struct bitset *backup;
     bool was_enabled;
@@ -349,8 +349,7 @@ static int prepare_remove(struct layer *l, const json_t *data, struct action *a,
                           struct error *err)
 {
     struct change *c = action_state(a);
-    int ret =
-        find(l, data, "name", BITMAP_CHECK_BUSY | BITMAP_CHECK_READ_ONLY, &c->bitmap, err);
+    int ret = find(l, data, "name", BITMAP_CHECK_BUSY | BITMAP_CHECK_READ_ONLY, &c->bitmap, err);
     if (ret == 0) {
         bitmap_set_busy(c->bitmap, true);
         add_undo(txn, (struct txn_action){ .commit = commit_remove, .undo = undo_remove }, c);
@@ -370,9 +369,9 @@ static const struct schema_member add_members[] = {
     { 0 },
 };
 
-const struct schema_type schema_bitmap_add = {
-    .name = "BlockDirtyBitmapAdd", .kind = SCHEMA_STRUCT, .members = add_members
-};
+const struct schema_type schema_bitmap_add = { .name = "BlockDirtyBitmapAdd",
+                                               .kind = SCHEMA_STRUCT,
+                                               .members = add_members };
 
 static const struct schema_member bitmap_members[] = {
     { "node", &schema_str, 0, NULL, "device or node that has the bitmap" },
@@ -380,19 +379,19 @@ static const struct schema_member bitmap_members[] = {
     { 0 },
 };
 
-const struct schema_type schema_bitmap = {
-    .name = "BlockDirtyBitmap", .kind = SCHEMA_STRUCT, .members = bitmap_members
-};
+const struct schema_type schema_bitmap = { .name = "BlockDirtyBitmap",
+                                           .kind = SCHEMA_STRUCT,
+                                           .members = bitmap_members };
 
 static const struct schema_type *const bitmap_kinds[] = { &schema_str, &schema_bitmap, NULL };
 
-static const struct schema_type bitmap_or_str = {
-    .name = "BlockDirtyBitmapOrStr", .kind = SCHEMA_ALTERNATE, .alternatives = bitmap_kinds
-};
+static const struct schema_type bitmap_or_str = { .name = "BlockDirtyBitmapOrStr",
+                                                  .kind = SCHEMA_ALTERNATE,
+                                                  .alternatives = bitmap_kinds };
 
-const struct schema_type schema_bitmap_list = {
-    .name = "BlockDirtyBitmapOrStrList", .kind = SCHEMA_ARRAY, .element = &bitmap_or_str
-};
+const struct schema_type schema_bitmap_list = { .name = "BlockDirtyBitmapOrStrList",
+                                                .kind = SCHEMA_ARRAY,
+                                                .element = &bitmap_or_str };
 
 static const struct schema_member merge_members[] = {
     { "node", &schema_str, 0, NULL, "device or node that has the target" },
@@ -401,9 +400,9 @@ static const struct schema_member merge_members[] = {
     { 0 },
 };
 
-const struct schema_type schema_bitmap_merge = {
-    .name = "BlockDirtyBitmapMerge", .kind = SCHEMA_STRUCT, .members = merge_members
-};
+const struct schema_type schema_bitmap_merge = { .name = "BlockDirtyBitmapMerge",
+                                                 .kind = SCHEMA_STRUCT,
+                                                 .members = merge_members };
 
 const struct action_kind action_bitmap_add = { .name = "block-dirty-bitmap-add",
                                                .state_size = sizeof(struct change),
@@ -481,15 +480,12 @@ static const struct schema_member sha256_members[] = {
     { 0 },
 };
 
-static const struct schema_type sha256_type = {
-    .name = "BlockDirtyBitmapSha256", .kind = SCHEMA_STRUCT, .members = sha256_members
-};
-
-static const char *const unstable[] = { "unstable", NULL };
+static const struct schema_type sha256_type = { .name = "BlockDirtyBitmapSha256",
+                                                .kind = SCHEMA_STRUCT,
+                                                .members = sha256_members };
 
 const struct qmp_command qmp_bitmap_sha256 = {
     .name = "x-debug-block-dirty-bitmap-sha256",
-    .features = unstable,
     .args = &schema_bitmap,
     .returns = &sha256_type,
     .help = "a digest of what was recorded",

@@ -7,6 +7,7 @@
  */
 #include "base/check.h"
 #include "base/mem.h"
+#include "model/dirty_bitmap.h"
 #include "model/layer_state.h"
 #include "model/qmp/cmd_throttle.h"
 #include "model/qmp/commands.h"
@@ -48,6 +49,25 @@ static const struct schema_type cache_info_type = {
     .name = "BlockdevCacheInfo", .kind = SCHEMA_STRUCT, .members = cache_info
 };
 
+static const struct schema_member bitmap_info[] = {
+    { "name", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
+    { "count", &schema_int, 0, NULL, NULL },
+    { "granularity", &schema_uint32, 0, NULL, NULL },
+    { "recording", &schema_bool, 0, NULL, NULL },
+    { "busy", &schema_bool, 0, NULL, NULL },
+    { "persistent", &schema_bool, 0, NULL, NULL },
+    { "inconsistent", &schema_bool, MEMBER_OPTIONAL, NULL, NULL },
+    { 0 },
+};
+
+static const struct schema_type bitmap_info_type = {
+    .name = "BlockDirtyInfo", .kind = SCHEMA_STRUCT, .members = bitmap_info
+};
+
+static const struct schema_type bitmap_info_list = {
+    .name = "BlockDirtyInfoList", .kind = SCHEMA_ARRAY, .element = &bitmap_info_type
+};
+
 static const struct schema_member device_info[] = {
     { "file", &schema_str, 0, NULL, NULL },
     { "node-name", &schema_str, MEMBER_OPTIONAL, NULL, NULL },
@@ -67,6 +87,7 @@ static const struct schema_member device_info[] = {
     THROTTLE_BURST_MEMBERS,
     { "cache", &cache_info_type, 0, NULL, NULL },
     { "write_threshold", &schema_int, 0, NULL, NULL },
+    { "dirty-bitmaps", &bitmap_info_list, MEMBER_OPTIONAL, NULL, NULL },
     { 0 },
 };
 
@@ -126,6 +147,9 @@ static int64_t allocated_size(const struct node *n)
 
     if (n->drv->allocated_size) {
         return n->drv->allocated_size((struct node *)(uintptr_t)n);
+    }
+    if ((n->drv->traits & DRV_FILTER) && node_filtered(n)) {
+        return allocated_size(node_filtered(n)->node); /* What else it has is not the image. */
     }
     for (const struct child *c = n->children; c; c = c->next) {
         int64_t bytes;
@@ -187,13 +211,23 @@ static json_t *describe_image(const struct node *n)
     return image;
 }
 
-/* *depth: how many nodes lie below in the chain; flat: they are not described, nor counted. */
-static json_t *describe_chain(const struct node *n, bool flat, int *depth)
+/* n, or what stands below it when it is a filter that a job put there and nobody named. */
+static const struct node *skip_implicit(const struct node *n)
+{
+    while (n && n->implicit && node_filtered(n)) {
+        n = node_filtered(n)->node;
+    }
+    return n;
+}
+
+/* *depth: how many nodes lie below in the chain; flat: they are not described, nor counted.  device:
+ * neither are implicit filters. */
+static json_t *describe_chain(const struct node *n, bool flat, bool device, int *depth)
 {
     json_t *image = describe_image(n), *innermost = image;
 
     *depth = 0;
-    while (!flat && (n = chain_next(n))) {
+    while (!flat && (n = chain_next(n)) && (n = device ? skip_implicit(n) : n)) {
         json_t *below = describe_image(n);
 
         json_object_set_new(innermost, "backing-image", below);
@@ -205,11 +239,12 @@ static json_t *describe_chain(const struct node *n, bool flat, int *depth)
 
 /* ---- Nodes ---- */
 
-/* BlockDeviceInfo of a node that is reached with this write-cache mode. */
-static json_t *describe_node(const struct node *n, bool writeback, bool flat)
+/* BlockDeviceInfo of a node: of itself, or (b) of the medium of a device. */
+static json_t *describe_node(const struct node *n, const struct backend *b, bool flat)
 {
     int depth;
-    json_t *image = describe_chain(n, flat, &depth);
+    bool writeback = !b || backend_writeback(b);
+    json_t *image = describe_chain(n, flat, b != NULL, &depth);
     const char *zeroes = schema_enum_value(n->layer->drivers, &schema_detect_zeroes,
                                            n->flags.detect_zeroes);
     json_t *info = json_pack(
@@ -227,6 +262,10 @@ static json_t *describe_node(const struct node *n, bool writeback, bool flat)
         json_object_set_new(info, "backing_file", json_string(name));
         free(name);
     }
+    json_t *bitmaps = bitmap_describe_all(n);
+    if (bitmaps) {
+        json_object_set_new(info, "dirty-bitmaps", bitmaps);
+    }
     return info;
 }
 
@@ -242,7 +281,7 @@ static int query_named_block_nodes(struct layer *l, const json_t *args, json_t *
     filenames_begin(l);
     for (const struct node *n = l->nodes_tail; n; n = n->prev) {
         if (node_is_usable(n)) {
-            json_array_append_new(*ret, describe_node(n, true, flat));
+            json_array_append_new(*ret, describe_node(n, NULL, flat));
         }
     }
     filenames_end(l);
@@ -269,7 +308,7 @@ const struct qmp_command qmp_query_named_block_nodes = {
 /* A device with its medium.  One that no frontend uses counts as removable. */
 static json_t *describe_device(const struct backend *b)
 {
-    const struct node *n = backend_node(b);
+    const struct node *n = skip_implicit(backend_node(b));
     const char *status = backend_io_status(b);
     struct device_view v = { .removable = true };
     bool used = device_view_of(b, &v);
@@ -278,7 +317,7 @@ static json_t *describe_device(const struct backend *b)
 
     CHECK(info);
     if (n) {
-        json_t *inserted = describe_node(n, backend_writeback(b), false);
+        json_t *inserted = describe_node(n, b, false);
 
         throttle_show(b, inserted);
         json_object_set_new(info, "inserted", inserted);

@@ -298,15 +298,26 @@ static const struct child *storage_of(const struct node *n)
     return len <= 1 ? c : NULL;
 }
 
+/* n, or what stands below it when it is a filter that a job put there and nobody named. */
+static const struct node *skip_implicit(const struct node *n)
+{
+    while (n && n->implicit && node_filtered(n)) {
+        n = node_filtered(n)->node;
+    }
+    return n;
+}
+
 /* How often a filter is described twice, as "parent" and as "backing", on one way down. */
 enum { TWINS_MAX = 6, TWINS_NONE = -1 };
 
-/* BlockStats of a node with what lies below it.  twins: TWINS_NONE leaves out every "backing".
+/* BlockStats of a node with what lies below it.  twins: TWINS_NONE leaves out every "backing", and
+ * is of nodes themselves: of devices implicit filters are left out.
  *
  * Below a filter, "parent" and "backing" are the same node, so a pile of filters doubles the reply
  * at each of them (it does in QEMU); from TWINS_MAX on only "parent" is shown. */
 static json_t *describe_node(const struct node *n, const struct acct *a, int twins)
 {
+    n = twins == TWINS_NONE ? n : skip_implicit(n);
     const struct child *storage = storage_of(n);
     const struct node *backing = twins == TWINS_NONE ? NULL : backing_of(n);
     bool is_twin = backing && storage && storage->node == backing;

@@ -44,26 +44,6 @@ static const struct schema_type type_type = {
     .name = "BlockExportType", .kind = SCHEMA_ENUM, .values = types, .elsewhere = other_types
 };
 
-static const struct schema_member bitmap_members[] = {
-    { "node", &schema_str, 0, NULL, "node that has the bitmap" },
-    { "name", &schema_str, 0, NULL, "name of the bitmap" },
-    { 0 },
-};
-
-static const struct schema_type bitmap_type = {
-    .name = "BlockDirtyBitmap", .kind = SCHEMA_STRUCT, .members = bitmap_members
-};
-
-static const struct schema_type *const bitmap_kinds[] = { &schema_str, &bitmap_type, NULL };
-
-static const struct schema_type bitmap_or_str = {
-    .name = "BlockDirtyBitmapOrStr", .kind = SCHEMA_ALTERNATE, .alternatives = bitmap_kinds
-};
-
-static const struct schema_type bitmap_list = {
-    .name = "BlockDirtyBitmapOrStrList", .kind = SCHEMA_ARRAY, .element = &bitmap_or_str
-};
-
 static const struct schema_member export_members[] = {
     { "type", &type_type, 0, NULL, "how clients connect" },
     { "id", &schema_str, 0, NULL, "name of the export here" },
@@ -79,7 +59,8 @@ static const struct schema_member export_members[] = {
 static const struct schema_member nbd_members[] = {
     { "name", &schema_str, MEMBER_OPTIONAL, NULL, "name for clients; the node's when not given" },
     { "description", &schema_str, MEMBER_OPTIONAL, NULL, "text for clients" },
-    { "bitmaps", &bitmap_list, MEMBER_OPTIONAL, NULL, "dirty bitmaps that clients may ask for" },
+    { "bitmaps", &schema_bitmap_list, MEMBER_OPTIONAL, NULL,
+      "dirty bitmaps that clients may ask for" },
     { "allocation-depth", &schema_bool, MEMBER_OPTIONAL, "false",
       "clients may ask how deep data lies" },
     { 0 },

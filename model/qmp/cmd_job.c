@@ -4,8 +4,8 @@
  *   job-VERB        any job, by "id"
  *   block-job-VERB  a block job, by "device" (or "id"): what was there before there were others
  *
- * Which verb may be used in which state is the job's own table; all that is done here is to find the
- * job.  The events are told by the job itself (model/job/).
+ * Which verb may be used in which state is the job's own table; all that is done here is to find
+ * the job.  The events are told by the job itself (model/job/).
  * (QEMU qapi/job.json, qapi/block-core.json.)
  */
 #include "base/check.h"

@@ -7,6 +7,7 @@
 #include "model/layer_state.h"
 #include "model/object.h"
 #include "model/qmp/commands.h"
+#include "model/qmp/job_args.h"
 #include "model/reopen.h"
 
 #include <errno.h>
@@ -46,16 +47,6 @@ const struct qmp_command qmp_blockdev_reopen = {
 };
 
 /* ---- change-backing-file ---- */
-
-static bool is_root(const struct node *n)
-{
-    for (const struct child *c = n->parents; c; c = c->next_parent) {
-        if (c->parent) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* The next node of a chain of backing files and filters, or NULL. */
 static struct node *chain_next(const struct node *n)
@@ -112,14 +103,11 @@ static int change_backing_file(struct layer *l, const json_t *args, json_t **ret
                                struct error *err)
 {
     const char *device = str(args, "device");
-    struct node *top = layer_lookup(l, device, device, err);
+    struct node *top = job_args_root(l, device, err);
 
     (void)ret;
     if (!top) {
         return -ENODEV;
-    }
-    if (!is_root(top)) {
-        return error_set(err, -EINVAL, "Need a root block node");
     }
     struct node *image = layer_lookup(l, NULL, str(args, "image-node-name"), err);
     if (!image) {

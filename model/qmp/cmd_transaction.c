@@ -2,6 +2,8 @@
 /* transaction: several actions, all or none (QEMU qapi/transaction.json). */
 #include "base/check.h"
 #include "base/mem.h"
+#include "model/drain.h"
+#include "model/job/job.h"
 #include "model/layer_state.h"
 #include "model/qmp/commands.h"
 #include "model/qmp/transaction.h"
@@ -28,8 +30,12 @@ static const struct action_kind action_abort = {
     .name = "abort", .grouped = true, .data = &abort_data, .prepare = prepare_abort
 };
 
-static const struct action_kind *const kinds[] = { &action_abort, &action_snapshot,
-                                                   &action_snapshot_sync, NULL };
+static const struct action_kind *const kinds[] = {
+    &action_abort,          &action_bitmap_add,   &action_bitmap_clear,
+    &action_bitmap_disable, &action_bitmap_enable, &action_bitmap_merge,
+    &action_bitmap_remove,  &action_blockdev_backup, &action_snapshot,
+    &action_snapshot_sync,  &action_drive_backup,  NULL,
+};
 
 /* NULL: there is none of that name. */
 static const struct action_kind *find_kind(const char *name)
@@ -47,7 +53,18 @@ struct transaction {
     struct txn txn;
     struct action *actions;
     size_t len;
+    struct job_txn *jobs; /* Of all its jobs, when they are grouped; else NULL. */
 };
+
+/* [io] What is in flight anywhere ends before the first action. */
+static void come_to_rest(struct layer *l)
+{
+    drain_all_begin(l);
+    drain_all_end(l);
+    if (l->jobs) {
+        co_pass(l->sim); /* Those that were stopped go on before the actions stop them again. */
+    }
+}
 
 /* ret: how preparing ended; returned. */
 static int transaction_end(struct transaction *t, int ret)
@@ -65,6 +82,7 @@ static int transaction_end(struct transaction *t, int ret)
         free(t->actions[i].state);
     }
     free(t->actions);
+    job_txn_unref(t->jobs);
     return ret;
 }
 
@@ -73,6 +91,7 @@ static int prepare(struct transaction *t, struct layer *l, const struct action_k
 {
     struct action *a = &t->actions[t->len++];
     a->kind = kind;
+    a->jobs = t->jobs;
     a->state = kind->state_size > 0 ? mem_zalloc(kind->state_size) : NULL;
     int ret = kind->prepare(l, data, a, &t->txn, err);
     CHECK(ret <= 0 && (ret == 0 || !err || err->code < 0));
@@ -83,6 +102,7 @@ int transaction_run_one(struct layer *l, const struct action_kind *kind, const j
                         struct error *err)
 {
     struct transaction t = { .txn = TXN_INIT, .actions = NEW(struct action) };
+    come_to_rest(l);
     return transaction_end(&t, prepare(&t, l, kind, data, err));
 }
 
@@ -107,6 +127,8 @@ static int transaction(struct layer *l, const json_t *args, json_t **ret, struct
     int code = 0;
 
     (void)ret;
+    t.jobs = grouped ? job_txn_new() : NULL;
+    come_to_rest(l);
     for (size_t i = 0; i < len && code == 0; i++) {
         const json_t *one = json_array_get(list, i);
         const struct action_kind *kind =
@@ -129,11 +151,7 @@ static const char *kind_at(const struct blk_driver *const *drivers, size_t i)
 }
 
 static const char *const other_kinds[] = {
-    "block-dirty-bitmap-add",     "block-dirty-bitmap-clear",
-    "block-dirty-bitmap-disable", "block-dirty-bitmap-enable",
-    "block-dirty-bitmap-merge",   "block-dirty-bitmap-remove",
-    "blockdev-backup",            "blockdev-snapshot-internal-sync",
-    "drive-backup",               NULL
+    "blockdev-snapshot-internal-sync", NULL
 };
 
 static const struct schema_type kind_type = { .name = "TransactionActionKind",
@@ -151,7 +169,9 @@ static const struct schema_member action_members[] = {
     { { "data", (type), 0, NULL, "as of the command of that name" }, { 0 } }
 
 static const struct schema_member branches[][2] = {
-    BRANCH(&abort_data), BRANCH(&schema_snapshot), BRANCH(&schema_snapshot_sync)
+    BRANCH(&abort_data),           BRANCH(&schema_bitmap),   BRANCH(&schema_bitmap_add),
+    BRANCH(&schema_bitmap_merge),  BRANCH(&schema_snapshot), BRANCH(&schema_snapshot_sync),
+    BRANCH(&schema_blockdev_backup), BRANCH(&schema_drive_backup)
 };
 
 static const struct schema_member *action_branch(const struct blk_driver *const *drivers,

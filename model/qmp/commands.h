@@ -41,6 +41,8 @@ int qmp_find_backend(struct layer *l, const char *device, const char *id, struct
 /* cmd_threshold.c */
 extern const struct qmp_command qmp_block_set_write_threshold;
 extern const struct qmp_event qmp_event_block_write_threshold;
+/* cmd_mirror.c */
+extern const struct qmp_command qmp_blockdev_mirror, qmp_drive_mirror;
 /* cmd_monitor.c */
 extern const struct qmp_command qmp_capabilities, qmp_query_commands, qmp_query_iothreads,
     qmp_query_schema, qmp_query_version;
@@ -64,6 +66,13 @@ extern const struct qmp_command qmp_query_block_graph;
 extern const struct qmp_command qmp_block_export_add, qmp_block_export_del,
     qmp_query_block_exports, qmp_nbd_server_start, qmp_nbd_server_stop;
 extern const struct qmp_event qmp_event_block_export_deleted;
+/* cmd_backup.c */
+extern const struct qmp_command qmp_blockdev_backup, qmp_drive_backup;
+/* cmd_bitmap.c */
+extern const struct schema_type schema_bitmap, schema_bitmap_add, schema_bitmap_merge,
+    schema_bitmap_list;
+extern const struct qmp_command qmp_bitmap_add, qmp_bitmap_clear, qmp_bitmap_disable,
+    qmp_bitmap_enable, qmp_bitmap_merge, qmp_bitmap_remove, qmp_bitmap_sha256;
 /* cmd_job.c */
 extern const struct qmp_command qmp_block_job_cancel, qmp_block_job_complete,
     qmp_block_job_dismiss, qmp_block_job_finalize, qmp_block_job_pause, qmp_block_job_resume,
@@ -72,8 +81,12 @@ extern const struct qmp_command qmp_block_job_cancel, qmp_block_job_complete,
 extern const struct qmp_event qmp_event_block_job_cancelled, qmp_event_block_job_completed,
     qmp_event_block_job_error, qmp_event_block_job_pending, qmp_event_block_job_ready,
     qmp_event_job_status_change;
+/* cmd_commit.c */
+extern const struct qmp_command qmp_block_commit;
 /* cmd_create.c */
 extern const struct qmp_command qmp_blockdev_create, qmp_blockdev_amend;
+/* cmd_stream.c */
+extern const struct qmp_command qmp_block_stream;
 /* cmd_system.c */
 extern const struct qmp_command qmp_human_monitor_command, qmp_query_yank, qmp_quit, qmp_yank;
 extern const struct qmp_event qmp_event_shutdown;

@@ -24,7 +24,6 @@ static const char *const absent[] = {
     "ImageInfo encrypted",
     "ImageInfo compressed",
     "ImageInfo snapshots",
-    "BlockDeviceInfo dirty-bitmaps",
     "ImageInfoSpecificQCow2 data-file",
     "ImageInfoSpecificQCow2 data-file-raw",
     "ImageInfoSpecificQCow2 encrypt",

@@ -49,6 +49,10 @@ extern const struct action_kind action_snapshot, action_snapshot_sync;
 extern const struct action_kind action_bitmap_add, action_bitmap_clear, action_bitmap_enable,
     action_bitmap_disable, action_bitmap_merge, action_bitmap_remove;
 
+/* cmd_backup.c: BlockdevBackup, DriveBackup */
+extern const struct schema_type schema_blockdev_backup, schema_drive_backup;
+extern const struct action_kind action_blockdev_backup, action_drive_backup;
+
 /* [io] Runs one action as a transaction of its own. */
 int transaction_run_one(struct layer *l, const struct action_kind *kind, const json_t *data,
                         struct error *err);

@@ -350,6 +350,15 @@ static void absorb_alone(struct compare *c, const struct record_stmt *ours,
     c->absorb = known ? c->absorb : ABSORB_ALL;
 }
 
+static bool has_load(const struct record *r)
+{
+    size_t i = 0;
+    while (i < r->len && strcmp(r->at[i].command, "load") != 0) {
+        i++;
+    }
+    return i < r->len;
+}
+
 /* Which loads are in progress behind a statement. */
 static void follow_loads(struct compare *c, const struct record_stmt *s)
 {
@@ -616,6 +625,7 @@ void compare_records(const struct record *ours, const struct record *theirs, str
     for (int w = OURS; w < COMPARE_SIDES; w++) {
         c.side[w].next_name = &c.next_name;
         c.side[w].parse_names = true;
+        c.side[w].loads = has_load(ours);
     }
     c.side[OURS].dir = ours->files;
     c.side[THEIRS].dir = theirs->files;

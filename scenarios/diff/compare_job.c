@@ -4,6 +4,7 @@
  *   running, paused...   how far it has come; and what there is to do in all, where that is found
  *                        out on the way (mirror)
  *   running, ready       whether it waits for something just now
+ *   beside a load        how much a mirror, or a commit of the active layer, had to copy
  *   aborting, concluded with an error
  *                        how far it had come when it was cancelled or failed
  *
@@ -25,11 +26,18 @@ static bool is_one_of(const char *text, const char *const *list)
     return false;
 }
 
+/* It keeps up with what guests write: a mirror, or a commit of the active layer. */
+static bool keeps_up(const json_t *job)
+{
+    static const char *const types[] = { "mirror", "commit", NULL };
+    return is_one_of(member_text(job, "type"), types);
+}
+
 static void drop_progress(json_t *job)
 {
     static const char *const done[] = { "current-progress", "offset" };
     static const char *const all[] = { "total-progress", "len" };
-    bool grows = strcmp(member_text(job, "type"), "mirror") == 0;
+    bool grows = keeps_up(job);
     for (size_t i = 0; i < 2; i++) {
         json_object_del(job, done[i]);
         if (grows) {
@@ -38,14 +46,15 @@ static void drop_progress(json_t *job)
     }
 }
 
-static void drop_moment(json_t *job)
+static void drop_moment(const struct compare_side *side, json_t *job)
 {
     static const char *const under_way[] = { "created", "running", "paused", "waiting", NULL };
     static const char *const stopped[] = { "aborting", "concluded", NULL };
     static const char *const at_work[] = { "created", "running", "ready", NULL };
     const char *status = member_text(job, "status");
     if (is_one_of(status, under_way) ||
-        (is_one_of(status, stopped) && json_object_get(job, "error"))) {
+        (is_one_of(status, stopped) && json_object_get(job, "error")) ||
+        (side->loads && keeps_up(job))) {
         drop_progress(job);
     }
     if (is_one_of(status, at_work)) {
@@ -53,11 +62,11 @@ static void drop_moment(json_t *job)
     }
 }
 
-json_t *compare_job_list(const json_t *value)
+json_t *compare_job_list(const struct compare_side *side, const json_t *value)
 {
     json_t *view = json_deep_copy(value);
     for (size_t i = 0; i < json_array_size(view); i++) {
-        drop_moment(json_array_get(view, i));
+        drop_moment(side, json_array_get(view, i));
     }
     return view;
 }
@@ -69,10 +78,10 @@ static bool has_stopped(const char *name, const json_t *data)
            (strcmp(name, "BLOCK_JOB_COMPLETED") == 0 && json_object_get(data, "error"));
 }
 
-json_t *compare_job_event(const char *name, json_t *data)
+json_t *compare_job_event(const struct compare_side *side, const char *name, json_t *data)
 {
     CHECK(name != NULL);
-    if (!has_stopped(name, data)) {
+    if (!has_stopped(name, data) && !(side->loads && keeps_up(data))) {
         return json_incref(data);
     }
     json_t *view = json_deep_copy(data);
@@ -108,4 +117,12 @@ bool compare_jobs_stray(const struct record *ours, const struct record *theirs)
             return true;
         }
     }
+}
+
+bool compare_job_rest(const char *name, const json_t *first, const json_t *second)
+{
+    const char *from = member_text(first, "status"), *to = member_text(second, "status");
+    return strcmp(name, "JOB_STATUS_CHANGE") == 0 &&
+           ((strcmp(from, "paused") == 0 && strcmp(to, "running") == 0) ||
+            (strcmp(from, "standby") == 0 && strcmp(to, "ready") == 0));
 }

@@ -34,6 +34,8 @@ struct compare_side {
     uint32_t *next_name;     /* Next number of a name that nobody has seen: of both sides. */
     uint32_t next_fd;
     bool parse_names; /* A value that is a json:{} file name becomes an object. */
+    bool loads;       /* A load runs in this case: how much the jobs that keep up with it have to do
+                       * is a matter of time. */
 };
 
 void compare_side_fini(struct compare_side *side);
@@ -117,9 +119,12 @@ void compare_reply_views(struct compare_side side[COMPARE_SIDES], const char *co
 /* ---- compare_job.c ---- */
 
 /* The jobs of a state or of a reply: without what is a matter of time.  value: normalised; new. */
-json_t *compare_job_list(const json_t *value);
+json_t *compare_job_list(const struct compare_side *side, const json_t *value);
 /* The same for the data of an event; may be NULL; a new reference. */
-json_t *compare_job_event(const char *name, json_t *data);
+json_t *compare_job_event(const struct compare_side *side, const char *name, json_t *data);
+/* Whether two events of one job, the second being the next after the first, say that it rests and
+ * goes on. */
+bool compare_job_rest(const char *name, const json_t *first, const json_t *second);
 /* Whether a job that was cancelled or has failed had not come as far on one side as on the other:
  * what it leaves is not comparable then. */
 bool compare_jobs_stray(const struct record *ours, const struct record *theirs);

@@ -158,8 +158,7 @@ static json_t *view_blockstats(struct compare_side *side, json_t *value)
 
 static json_t *view_jobs(struct compare_side *side, json_t *value)
 {
-    (void)side;
-    return compare_job_list(value);
+    return compare_job_list(side, value);
 }
 
 /* The human monitor gives hints and prints as io does. */

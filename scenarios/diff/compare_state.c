@@ -235,6 +235,28 @@ static void diff_lists(struct diff_list *list, const char *path, int which, cons
     json_decref(b);
 }
 
+/* ---- Dirty bitmaps ---- */
+
+/* How much is dirty follows the requests of a load that is in progress, and the bitmaps of jobs,
+ * which have no name, how far the job has come. */
+static void drop_dirty_counts(json_t *value, bool busy)
+{
+    json_t *bitmaps = json_object_get(value, "dirty-bitmaps"), *member;
+    const char *key;
+    size_t i;
+    json_array_foreach(bitmaps, i, member) {
+        if (busy || !json_object_get(member, "name")) {
+            json_object_del(member, "count");
+        }
+    }
+    json_array_foreach(value, i, member) {
+        drop_dirty_counts(member, busy);
+    }
+    json_object_foreach(value, key, member) {
+        drop_dirty_counts(member, busy);
+    }
+}
+
 /* ---- all ---- */
 
 static void diff_state(struct compare_side side[COMPARE_SIDES], int which, bool busy,
@@ -244,8 +266,9 @@ static void diff_state(struct compare_side side[COMPARE_SIDES], int which, bool 
     json_t *normal[COMPARE_SIDES];
     for (int w = OURS; w < COMPARE_SIDES; w++) {
         normal[w] = compare_side_json(&side[w], state[w]);
+        drop_dirty_counts(normal[w], busy);
         if (which == JOBS) {
-            json_t *view = compare_job_list(normal[w]);
+            json_t *view = compare_job_list(&side[w], normal[w]);
             json_decref(normal[w]);
             normal[w] = view;
         }

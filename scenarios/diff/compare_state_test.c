@@ -205,6 +205,26 @@ static void backends_of_a_load(void **state)
     assert_differs(t, 2, "graph.edges.\"[block-backend] -root-> r\"\n");
 }
 
+#define NODES_DIRTY(count, anonymous)                                                              \
+    "[{'node-name': 'r', 'drv': 'raw', 'dirty-bitmaps': [{'name': 'b', 'count': " count "},"       \
+    "                                                    {'count': " anonymous "}]}]"
+
+/* What is dirty while a load writes is its own affair; what is dirty behind it is not, but for the
+ * bitmaps of jobs. */
+static void dirty_counts_of_a_load(void **state)
+{
+    struct twins *t = *state;
+    verb(t, "load w r rw=write count=1");
+    both(t, "query-status");
+    set(&last(t, OURS)->nodes, NODES_DIRTY("1", "2"));
+    set(&last(t, THEIRS)->nodes, NODES_DIRTY("3", "4"));
+    verb(t, "wait w");
+    both(t, "query-status");
+    set(&last(t, OURS)->nodes, NODES_DIRTY("5", "6"));
+    set(&last(t, THEIRS)->nodes, NODES_DIRTY("7", "8"));
+    assert_differs(t, 1, "nodes.r.dirty-bitmaps.0.count\n");
+}
+
 static void a_device_goes_a_moment_later(void **state)
 {
     struct twins *t = *state;
@@ -327,7 +347,7 @@ int main(void)
         STORY(events_that_are_merged), STORY(merged_events_that_do_not_come_at_all),
         STORY(order_behind_args),
         STORY(state_across_a_verb),
-        STORY(backends_of_a_load),
+        STORY(backends_of_a_load), STORY(dirty_counts_of_a_load),
     };
     return cmocka_run_group_tests_name("scenarios/diff/compare_state", tests, NULL, NULL);
 }
