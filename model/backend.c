@@ -361,7 +361,7 @@ static int submit_behind_door(struct backend *b, struct io_req *req,
 {
     struct node *n = b->root->node;
     b->in_flight++;
-    n->started++;
+    *(b->queues ? &n->started : &n->job_started) += 1; /* A job goes on with what it began. */
     if (watch) {
         watch->begin(watch->opaque, n);
     }

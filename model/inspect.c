@@ -68,6 +68,7 @@ void inspect_view(const struct node *n, struct node_view *out)
                                .in_flight = n->in_flight,
                                .tracked = count_tracked(n),
                                .started = n->started,
+                               .job_started = n->job_started,
                                .writes = n->write_gen,
                                .height = n->height,
                                .iothread = n->iothread,

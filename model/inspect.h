@@ -43,7 +43,8 @@ struct node_view {
     bool monitor_owned;
     bool settled;           /* Open, and not closing. */
     uint32_t in_flight, tracked;
-    uint64_t started;       /* Requests of parents that are no nodes so far. */
+    uint64_t started;       /* Requests of parents that are no nodes so far; */
+    uint64_t job_started;   /* those of backends of jobs, which are not among them. */
     uint64_t writes;        /* Writes, zeroes, discards and changes of length so far. */
     uint32_t height, iothread;
     uint32_t quiesce, covered; /* As counted by the model (model/drain.h). */

@@ -141,6 +141,7 @@ struct node {
     struct node_change *change; /* What a proposal makes of it; NULL: nothing. */
 
     uint64_t started;      /* Requests of parents that are no nodes so far. */
+    uint64_t job_started;  /* The same of backends of jobs, which do not close their doors. */
     uint64_t mark;         /* Graph walks: the last walk that saw it. */
     struct node *prev, *next; /* In layer->nodes, in order of creation. */
     struct node *name_next;   /* In layer->names. */

@@ -14,7 +14,7 @@
  * Invariants that are checked:
  *   1. when a section is in force nothing is in flight on what it concerns, and all that is quiet
  *   2. as long as any section reaches a node, from above it or below, no request of a parent that
- *      is no node begins there
+ *      is no node begins there; a job may go on with what it has begun until it is in force
  *   3. quiesce(n) = sections on n + sections on all nodes + children of n that are quiet +
  *                   (covered(n) > 0)
  *      covered(n) = subtree sections on n + parents of n that are covered
@@ -37,6 +37,8 @@ struct drained {
     bool quiet;       /* No request may begin. */
     bool seen;        /* At this look. */
     uint64_t started; /* As the node counted when that began. */
+    bool in_force;    /* Nor may one of a job, which could end what it had begun until then. */
+    uint64_t job_started;
 };
 
 struct drain {
@@ -163,6 +165,13 @@ static void check_started(struct drain *d, struct drained *r, const struct node_
                     v->started - r->started, v->name);
         r->started = v->started;
     }
+    if (r->quiet && r->in_force && v->job_started != r->job_started) {
+        oracle_fail(d->o, "job-request",
+                    "%" PRIu64 " request(s) of jobs began on node '%s' inside a drained section "
+                    "in force",
+                    v->job_started - r->job_started, v->name);
+        r->job_started = v->job_started;
+    }
 }
 
 static void section_in_force(struct drain *d, const struct drain_note *note)
@@ -180,6 +189,11 @@ static void section_in_force(struct drain *d, const struct drain_note *note)
         if (v.quiesce == 0) {
             oracle_fail(d->o, "quiet", "a drained section leaves node '%s' open for requests",
                         v.name);
+        }
+        struct drained *r = get(d, v.id);
+        if (!r->in_force) {
+            r->in_force = true;
+            r->job_started = v.job_started;
         }
     }
 }
@@ -224,7 +238,7 @@ static void node_released(struct drain *d, const struct node *n)
     struct drained *r = find(d, v.id);
     if (r) {
         check_started(d, r, &v);
-        r->quiet = false;
+        r->quiet = r->in_force = false;
     }
 }
 

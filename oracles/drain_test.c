@@ -188,6 +188,24 @@ static void canary_request_while_the_section_waits(void **state)
                 "1 request(s) began on node 'mid' inside a drained section");
 }
 
+static void canary_job_that_goes_on_in_a_section(void **state)
+{
+    struct world *w = *state;
+    w->let_in = true;
+    w->mid.in_flight = 1;
+    open_mid(w);
+    w->mid.job_started++; /* It ends what it has begun. */
+    look(w);
+    w->mid.in_flight = 0;
+    tell(w, &w->mid, DRAIN_IN_FORCE, false);
+    look(w);
+    fake_quiet(&w->verdict);
+    w->mid.job_started++;
+    look(w);
+    fake_caught(&w->verdict, "job-request", "1 request(s) of jobs began on node 'mid' inside a "
+                                            "drained section in force");
+}
+
 static void canary_section_that_does_not_wait(void **state)
 {
     struct world *w = *state;
@@ -256,6 +274,7 @@ int main(void)
         STORY(canary_request_on_a_drained_node),
         STORY(canary_request_above_a_drained_node),
         STORY(canary_request_while_the_section_waits),
+        STORY(canary_job_that_goes_on_in_a_section),
         STORY(canary_section_that_does_not_wait),
         STORY(canary_parent_left_open),
         STORY(canary_count_left_behind),

@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FAKE_EDGES = 4, FAKE_NODES = 8, FAKE_UNITS = 64 };
+enum { FAKE_EDGES = 4, FAKE_NODES = 12, FAKE_UNITS = 64 };
 
 /* As the model has it: name, roles, permissions, and what a test breaks. */
 struct child {
@@ -38,7 +38,7 @@ struct node {
     const char *filename, *offset; /* Options; NULL: not given. */
     int64_t length, cluster_size;
     uint32_t refs, held, in_flight, tracked, height_off, iothread, quiesce, covered;
-    uint64_t started, writes;
+    uint64_t started, job_started, writes;
     const struct node *inherits;
     bool monitor_owned, is_filter, is_format, no_flush, read_only, force_share, copy_on_read;
     bool implicit;
@@ -197,6 +197,7 @@ void inspect_view(const struct node *n, struct node_view *out)
         .in_flight = n->in_flight,
         .tracked = n->tracked,
         .started = n->started,
+        .job_started = n->job_started,
         .writes = n->writes,
         .height = fake_height(n, FAKE_NODES) + n->height_off,
         .iothread = n->iothread,

@@ -41,6 +41,10 @@ static void ref_image_destroy(void *state)
     ref_views_drop(s);
     free(s->views);
     for (size_t i = 0; i < s->refs_len; i++) {
+        ref_past_free(s, s->refs[i]); /* While what lies below it is still there. */
+        s->refs[i]->below = NULL;
+    }
+    for (size_t i = 0; i < s->refs_len; i++) {
         ref_destroy(s, s->refs[i]);
     }
     for (uint32_t i = 1; i < s->blocks_len; i++) {

@@ -237,11 +237,12 @@ void run_file_events(struct run_ctx *ctx)
 {
     size_t i;
     json_t *event;
+    struct strbuf text = { 0 };
     json_array_foreach(ctx->target->events, i, event) {
-        char *text = json_dumps(event, JSON_COMPACT);
-        run_log(ctx, "event", text);
+        text.len = 0;
+        qmp_write(&text, event);
+        run_log(ctx, "event", text.text);
         run_record_event(ctx, event);
-        free(text);
         if (ctx->events_len == ctx->events_cap) {
             ctx->events_cap = ctx->events_cap ? 2 * ctx->events_cap : 16;
             ctx->events = mem_resize(ctx->events, ctx->events_cap * sizeof(*ctx->events));
@@ -249,6 +250,7 @@ void run_file_events(struct run_ctx *ctx)
         ctx->events[ctx->events_len++] = (struct run_event){ json_incref(event), ctx->statement };
     }
     json_array_clear(ctx->target->events);
+    strbuf_free(&text);
 }
 
 static void events_consume(struct run_ctx *ctx, size_t n)

@@ -50,7 +50,7 @@ static struct target_sim *sim_of(const struct target *t)
 static void on_event(void *opaque, const json_t *event)
 {
     struct target_sim *ts = opaque;
-    json_array_append_new(ts->base.events, json_deep_copy(event));
+    json_array_append(ts->base.events, (json_t *)(uintptr_t)event); /* Nobody changes it. */
     ts->base.event_came = true;
 }
 

@@ -161,11 +161,12 @@ static int cbw_change(struct node *n, struct io_req *req)
     return ret < 0 ? ret : io_child(s->file, req);
 }
 
-/* The target is nobody's promise to the guest. */
+/* The target is nobody's promise to the guest.  A job that has taken the filter out again has left
+ * it nothing to flush. */
 static int cbw_flush(struct node *n)
 {
-    const struct cbw_state *s = node_state(n);
-    return io_flush(s->file);
+    struct child *file = node_filtered(n);
+    return file ? io_flush(file) : 0;
 }
 
 /* ---- The past ---- */

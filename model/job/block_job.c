@@ -297,11 +297,12 @@ void block_job_user_resume(struct job *j)
 static json_t *progress(const struct block_job *b)
 {
     const struct job *j = &b->job;
-    json_t *data = json_pack("{s:s, s:I, s:I, s:I, s:s}", "device", j->id, "len",
-                             (json_int_t)(j->progress + j->remaining), "offset",
-                             (json_int_t)j->progress, "speed", (json_int_t)b->speed, "type",
-                             job_type_name(j->drv->type));
-    CHECK(data != NULL);
+    json_t *data = json_object();
+    json_object_set_new_nocheck(data, "device", json_string_nocheck(j->id));
+    json_object_set_new_nocheck(data, "len", json_integer(j->progress + j->remaining));
+    json_object_set_new_nocheck(data, "offset", json_integer(j->progress));
+    json_object_set_new_nocheck(data, "speed", json_integer((json_int_t)b->speed));
+    json_object_set_new_nocheck(data, "type", json_string_nocheck(job_type_name(j->drv->type)));
     return data;
 }
 

@@ -5,8 +5,8 @@
  *                  chain -> links frozen -> backends for reading and writing
  *   run            base grown -> what is allocated above base is read at top and written to base,
  *                  512 KiB at a time
- *   prepare        links free -> overlays' edges go to base, past all that lay between -> headers;
- *                  when one cannot be written, the edges go back
+ *   prepare        base flushed -> links free -> overlays' edges go to base, past all that lay
+ *                  between -> headers; when one cannot be written, the edges go back
  *   abort          commit_top goes; what base has got by then is what readers saw there anyway
  *   clean          base read-only again, if it was
  *
@@ -95,10 +95,17 @@ static int commit_some(const struct commit_job *c, int64_t offset, int64_t *byte
     return *copied ? copy(c, offset, e.bytes, is_read) : 0;
 }
 
+/* When to try again what an error has kept from being copied, and the policy passes over: at once,
+ * but the second time in an instant a little later, so that time goes on. */
+static int64_t patience_ns(int64_t failed_ns, int64_t now_ns)
+{
+    return failed_ns == now_ns ? NS_PER_MS : 0;
+}
+
 static int copy_all(struct commit_job *c, int64_t length)
 {
     struct job *j = &c->job.job;
-    int64_t delay_ns = 0, bytes;
+    int64_t delay_ns = 0, failed_ns = -1, bytes;
     bool copied, is_read;
     for (int64_t offset = 0; offset < length;) {
         job_sleep(j, delay_ns);
@@ -112,6 +119,9 @@ static int copy_all(struct commit_job *c, int64_t length)
             delay_ns = copied ? block_job_delay_ns(&c->job, bytes) : 0;
         } else if (block_job_error(&c->job, c->on_error, is_read, -ret) == ERROR_ACTION_REPORT) {
             return ret;
+        } else {
+            delay_ns = patience_ns(failed_ns, sim_now_ns(j->sim));
+            failed_ns = sim_now_ns(j->sim);
         }
     }
     return 0;
@@ -268,6 +278,9 @@ static int commit_prepare(struct job *j, struct error *err)
 {
     struct commit_job *c = commit_of(j);
     int ret = hide_tail(c);
+    if (ret == 0) {
+        ret = backend_flush(c->to); /* Before a header forgets where it was. */
+    }
     if (ret < 0) {
         return ret;
     }
@@ -372,8 +385,8 @@ static int insert_filter(struct commit_job *c, struct node *top, const char *nam
     return 0;
 }
 
-/* Images that leave the chain, and filters between them.  Those right above base show what it holds,
- * which may be read. */
+/* Images that leave the chain, and filters between them.  Those right above base show what it
+ * holds, which may be read. */
 static int add_intermediate(struct commit_job *c, struct node *top, struct error *err)
 {
     struct perm_pair perm = { .used = 0, .shared = PERM_WRITE_UNCHANGED | PERM_WRITE };

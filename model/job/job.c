@@ -36,8 +36,9 @@ void job_move(struct job *j, enum job_status to)
     j->status = to;
     watch_job_moves(j, (enum view_job_status)from);
     if (j->id) {
-        json_t *data = json_pack("{s:s, s:s}", "status", job_status_name(to), "id", j->id);
-        CHECK(data != NULL);
+        json_t *data = json_object();
+        json_object_set_new_nocheck(data, "status", json_string_nocheck(job_status_name(to)));
+        json_object_set_new_nocheck(data, "id", json_string_nocheck(j->id));
         layer_emit(j->layer, "JOB_STATUS_CHANGE", data);
     }
 }

@@ -4,8 +4,8 @@
  *   run:  copy what the scan found and what is written meanwhile -> clean: ready -> keep clean
  *         -> asked to end and clean: lock, drain the source, look once more -> end (mirror_end.c)
  *
- * Between that last look and the change of the graph nothing can get dirty: the source stays drained
- * while the job waits for others of its transaction, or for the user to finalize it.
+ * Between that last look and the change of the graph nothing can get dirty: the source stays
+ * drained while the job waits for others of its transaction, or for the user to finalize it.
  */
 #include "model/drain.h"
 #include "model/iothread.h"
@@ -28,7 +28,8 @@ static void update_progress(struct mirror *m)
                       bitset_count(m->dirty) + m->in_flight_bytes + m->guest_bytes);
 }
 
-/* Until something has changed: a request has ended, a guest has written, the user wants something. */
+/* Until something has changed: a request has ended, a guest has written, the user wants
+ * something. */
 static void wait_for_news(struct mirror *m)
 {
     struct job *j = &m->base.job;

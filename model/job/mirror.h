@@ -22,7 +22,7 @@ enum mirror_sync { MIRROR_SYNC_TOP, MIRROR_SYNC_FULL, MIRROR_SYNC_NONE };
 
 /* Where the target gets its backing file from when the job completes. */
 enum mirror_backing {
-    MIRROR_BACKING_SOURCE, /* It is the source's (sync=none: the source): drive-mirror, new image. */
+    MIRROR_BACKING_SOURCE, /* The source's (sync=none: the source): drive-mirror, new image. */
     MIRROR_BACKING_OPEN,   /* What its header names is opened: drive-mirror mode=existing. */
     MIRROR_BACKING_LEAVE,  /* It stays as it is: blockdev-mirror. */
 };
@@ -50,8 +50,8 @@ struct mirror_args {
 /* [io] Starts a mirror.  Errors: QEMU's texts; nothing has changed then. */
 int mirror_start(const struct mirror_args *args, struct error *err);
 
-/* Whether a copy of n may take the place of `to` without a change of what others see: n itself, what
- * it stands for as a filter, a quorum's own child. */
+/* Whether a copy of n may take the place of `to` without a change of what others see: n itself,
+ * what it stands for as a filter, a quorum's own child. */
 bool mirror_may_replace(const struct node *n, const struct node *to);
 
 /* [io] Starts an active commit: a job of type "commit" that copies into base what top (the node

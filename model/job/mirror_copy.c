@@ -9,9 +9,9 @@
  * Invariants:
  *  1. A granule whose contents may differ from the source's is dirty, or under way, or a guest's
  *     write to it has not ended.
- *  2. Ranges that are under way, rounded out to m->unit, do not overlap but for guests' requests that
- *     wait for earlier ones.  The job starts nothing there, and waits for nobody: so nothing waits
- *     in a circle.
+ *  2. Ranges that are under way, rounded out to m->unit, do not overlap but for guests' requests
+ *     that wait for earlier ones.  The job starts nothing there, and waits for nobody: so nothing
+ *     waits in a circle.
  *  3. Bits are cleared before the status is asked for: what changes later is dirty again.
  *  4. Buffers are taken when the job starts; what is read in symbolic form is written so.
  */

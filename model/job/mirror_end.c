@@ -81,35 +81,40 @@ static void match_read_only(const struct mirror *m, const struct node *to_replac
     }
 }
 
+/* The filter goes, and with a job that the user has completed everybody who stood on `from` goes to
+ * the target. */
+static void propose_swap(const struct mirror *m, struct proposal *p, struct node *from)
+{
+    struct node *below = m->source;
+    if (m->should_complete) {
+        proposal_replace(p, from, m->target);
+        below = from == m->source ? m->target : m->source;
+    }
+    proposal_replace(p, m->filter, below);
+    proposal_drop(p, node_filtered(m->filter));
+}
+
 static int swap(struct mirror *m, struct error *err)
 {
     struct node *image = node_skip_filters(m->target);
     struct node *from = m->to_replace ? m->to_replace : m->source;
     struct node *below = backing_wanted(m);
     struct txn txn = TXN_INIT;
+    if (m->should_complete && !mirror_may_replace(m->source, from)) {
+        return error_set(err, -EPERM,
+                         "Can no longer replace '%s' by '%s', because it can no longer be "
+                         "guaranteed that doing so would not lead to an abrupt change of visible "
+                         "data",
+                         from->name, m->target->name);
+    }
     if (m->should_complete) {
         match_read_only(m, from);
     }
     drain_begin(m->target);
-    int ret = 0;
-    if (m->should_complete && !mirror_may_replace(m->source, from)) {
-        ret = error_set(err, -EPERM,
-                        "Can no longer replace '%s' by '%s', because it can no longer be "
-                        "guaranteed that doing so would not lead to an abrupt change of visible "
-                        "data",
-                        from->name, m->target->name);
-    }
-    bool attached = false;
-    if (ret == 0) {
-        struct proposal *p = proposal_begin(m->base.job.layer);
-        proposal_set_flags(p, m->filter, &m->filter->flags); /* It lets go. */
-        attached = propose_backing(m, p, image, below);
-        if (m->should_complete) {
-            proposal_replace(p, from, m->target);
-        }
-        ret = proposal_apply(p, &txn, err);
-    }
-    txn_end(&txn, ret);
+    struct proposal *p = proposal_begin(m->base.job.layer);
+    bool attached = propose_backing(m, p, image, below);
+    propose_swap(m, p, from);
+    int ret = txn_end(&txn, proposal_apply(p, &txn, err));
     if (ret == 0 && attached) {
         remember_backing(image, below);
     }
@@ -178,19 +183,19 @@ int mirror_wrap_up(struct mirror *m, bool ok)
     struct node *filter = node_ref(m->filter);
     struct mirror_top *top = node_state(filter);
     CHECK(!m->wrapped && m->in_flight == 0);
+    CHECK(!m->running);
     m->wrapped = true;
+    drain_begin(filter); /* No guest is on its way to the target any more. */
+    top->job = NULL;
     tell(m, ok);
     give_back(m);
-    drain_begin(filter); /* No guest passes it any more. */
-    top->job = NULL;
-    top->stop = true;
+    block_job_remove_nodes(&m->base);
     int ret = ok ? complete(m) : 0;
     let_replaced_go(m);
-    bool took_place = ok && ret == 0 && m->should_complete;
-    block_job_remove_nodes(&m->base);
-    top->stop = false; /* What is left is as it was. */
-    filter_remove(filter);
-    if (m->base_read_only && !took_place && !target->flags.read_only) {
+    if (!ok || ret < 0) {
+        filter_remove(filter);
+    }
+    if (m->base_read_only && !(ok && m->should_complete && ret == 0) && !target->flags.read_only) {
         reopen_set_read_only(target, true, NULL);
     }
     if (m->drained) {
@@ -198,8 +203,8 @@ int mirror_wrap_up(struct mirror *m, bool ok)
         m->drained = false;
     }
     drain_end(filter);
-    node_unref(filter);
     m->filter = NULL;
+    node_unref(filter);
     node_unref(target);
     node_unref(source);
     return ret;

@@ -91,7 +91,6 @@ static inline struct mirror *mirror_of(struct job *j)
 struct mirror_top {
     struct mirror *job; /* NULL: not yet, or not any more. */
     bool to_backing;    /* The job writes below the filter: reads are not consistent there. */
-    bool stop;          /* It lets go of everything below it. */
 };
 
 /* ---- mirror_copy.c ---- */

@@ -5,8 +5,7 @@
  * the source goes to the target too before the guest hears of it (mirror_copy.c).
  *
  * A commit writes below the source: it takes no consistent read there, which nobody grants above an
- * image that is being written, and lets others, itself that is, write.  When the job ends the
- * filter lets go of everything: the source may have to become a backing file.
+ * image that is being written, and lets others, itself that is, write.
  */
 #include "model/job/mirror_private.h"
 
@@ -42,10 +41,6 @@ static void mirror_top_child_perm(const struct node *n, const struct child *c,
                                   struct perm_pair parents, struct perm_pair *out)
 {
     const struct mirror_top *t = node_state(n);
-    if (t->stop) {
-        *out = (struct perm_pair){ .used = 0, .shared = PERM_ALL };
-        return;
-    }
     perm_default(n, c, parents, out);
     if (t->to_backing) {
         out->used &= ~(uint32_t)PERM_CONSISTENT_READ;
