@@ -33,13 +33,13 @@ struct requests {
     const char *setup[3], *body[3]; /* NULL behind the last. */
     const char *statements;         /* The body in a scenario. */
     const char *prepare;
-    const char *until; /* Stands in the event that ends each request of the body; NULL: none does. */
+    const char *until; /* In the event that ends each request of the body; NULL: none does. */
 };
 
 static const struct requests requests[] = {
     [BENCH_QMP_ADD_DEL] = {
         { NULL }, { ADD("a"), DEL("a") },
-        "blockdev-add driver=null-co node-name=a\nblockdev-del node-name=a\n", "" },
+        "blockdev-add driver=null-co node-name=a\nblockdev-del node-name=a\n", "", NULL },
     [BENCH_QMP_REOPEN] = {
         { ADD("n0"),
           "{\"execute\": \"blockdev-add\", \"arguments\": {\"driver\": \"raw\", \"node-name\": "
@@ -47,14 +47,14 @@ static const struct requests requests[] = {
         { REOPEN },
         "blockdev-reopen options.0.driver=raw options.0.node-name=r0 options.0.file=n0\n",
         "blockdev-add driver=null-co node-name=n0\n"
-        "blockdev-add driver=raw node-name=r0 file=n0\n" },
+        "blockdev-add driver=raw node-name=r0 file=n0\n", NULL },
     [BENCH_QMP_BACKUP] = {
         { ADD_SIZED("a"), ADD_SIZED("b") },
         { "{\"execute\": \"blockdev-backup\", \"arguments\": {\"job-id\": \"j\", \"device\": "
           "\"a\", \"target\": \"b\", \"sync\": \"full\"}}\n" },
         "blockdev-backup job-id=j device=a target=b sync=full\n",
         "blockdev-add driver=null-co node-name=a size=1M\n"
-        "blockdev-add driver=null-co node-name=b size=1M\n", .until = "\"null\"" },
+        "blockdev-add driver=null-co node-name=b size=1M\n", "\"null\"" },
 };
 
 static bool set_up(struct bench_client *c, const struct requests *r)
@@ -66,7 +66,8 @@ static bool set_up(struct bench_client *c, const struct requests *r)
     return good;
 }
 
-static bool run_body(struct bench_client *c, const struct requests *r, uint64_t count, bool pipelined)
+static bool run_body(struct bench_client *c, const struct requests *r, uint64_t count,
+                     bool pipelined)
 {
     bool good = true;
     if (!pipelined) {

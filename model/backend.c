@@ -274,6 +274,11 @@ void backend_set_queue(struct backend *b, bool on)
     b->queues = on;
 }
 
+bool backend_is_of_job(const struct child *edge)
+{
+    return edge->ops == &backend_parent && !((const struct backend *)edge->opaque)->queues;
+}
+
 void backend_set_auto_delete(struct backend *b, bool on)
 {
     b->auto_delete = on;

@@ -83,6 +83,8 @@ int backend_set_perm(struct backend *b, struct perm_pair perm, struct error *err
 /* Whether its requests wait while a section drains its medium (true at first).  A job's do not: the
  * job itself rests. */
 void backend_set_queue(struct backend *b, bool on);
+/* Whether the edge is that of a backend without a door: a job's. */
+bool backend_is_of_job(const struct child *edge);
 const char *backend_name(const struct backend *b); /* "" when anonymous. */
 struct node *backend_node(const struct backend *b);
 struct perm_pair backend_perm(const struct backend *b);
@@ -129,7 +131,8 @@ bool backend_get_throttle(const struct backend *b, struct throttle_config *c, co
 int backend_request(struct backend *b, struct io_req *req, const struct backend_watch *watch,
                     struct error *err);
 /* [io] For who has much to do with the medium and no requests that count, as a format that writes
- * itself there: from begin to end that is one request in flight, and it uses the edge as it likes. */
+ * itself there: from begin to end that is one request in flight, and it uses the edge as it
+ * likes. */
 struct child *backend_work_begin(struct backend *b);
 void backend_work_end(struct backend *b);
 /* What it counts as. */

@@ -139,8 +139,8 @@ struct driver_image {
     /* [ctl] Whether the values go together, before all else.  NULL: they do. */
     int (*check_create)(const json_t *values, struct error *err);
 
-    /* x-blockdev-amend: the members of BlockdevAmendOptions, and [io] what it does; values: checked.
-     * NULL: "Driver does not support x-blockdev-amend". */
+    /* x-blockdev-amend: the members of BlockdevAmendOptions, and [io] what it does; values:
+     * checked. NULL: "Driver does not support x-blockdev-amend". */
     const struct schema_member *amend_members;
     int (*amend)(struct node *n, const json_t *values, bool force, struct error *err);
 

@@ -131,7 +131,8 @@ void inspect_edge(const struct child *c, struct edge_view *out)
                                .blocks = c->blocker != NULL,
                                .quiet = c->quiet,
                                .covers = c->covers,
-                               .of_job = !c->parent && c->ops && c->ops->stay_at_node };
+                               .of_job = !c->parent && c->ops &&
+                                         (c->ops->stay_at_node || backend_is_of_job(c)) };
 }
 
 const struct dirty_bitmap *inspect_first_bitmap(const struct node *n)

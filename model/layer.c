@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "model/device.h"
 #include "model/drive.h"
+#include "model/job/buffer.h"
 #include "model/job/job.h"
 #include "model/layer_state.h"
 #include "model/machine.h"
@@ -53,6 +54,7 @@ void layer_destroy(struct layer *l)
         node_unref(n);
     }
     CHECK(l->nodes == NULL && l->session == NULL);
+    job_buffers_free(l);
     layer_names_fini(l);
     event_limit_fini(l);
     object_destroy_all(l);
@@ -68,6 +70,7 @@ void layer_destroy(struct layer *l)
 void layer_release_guests(struct layer *l)
 {
     machine_off(l);
+    job_cancel_waiting(l);
 }
 
 void layer_on_event(struct layer *l, void (*fn)(void *opaque, const json_t *event), void *opaque)

@@ -29,6 +29,8 @@ struct layer {
     struct exports exports;                  /* model/export.h */
     struct job *jobs;                        /* The youngest first (model/job/job.h). */
     uint64_t job_serials;                    /* Jobs made so far. */
+    struct job_buffer *job_buffers;          /* Kept for the next (model/job/buffer.h), */
+    size_t job_buffer_bytes;                 /* so much of it. */
     uint32_t auto_names;                     /* "#block000" and up. */
     uint64_t marks;                          /* Graph walks so far. */
     uint64_t name_passes;                    /* filenames_begin so far; */

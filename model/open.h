@@ -29,8 +29,8 @@ struct node;
 int node_open_name(struct layer *l, const char *filename, json_t *options, struct node *parent,
                    uint32_t roles, struct node **out, struct error *err);
 
-/* [io] The same for a node without parents that gets no backing file, whatever options and image say
- * of one (node_open_backing opens it later). */
+/* [io] The same for a node without parents that gets no backing file, whatever options and image
+ * say of one (node_open_backing opens it later). */
 int node_open_name_alone(struct layer *l, const char *filename, json_t *options,
                          struct node **out, struct error *err);
 

@@ -8,9 +8,9 @@
  *   ref_image_job.c    jobs: what they leave where
  *   ref_image_view.c   nodes that show the past of another
  *
- * Jobs.  What a job has copied becomes a level of the target's own, below what is written to it from
- * then on: a copy of the references that the source showed.  Such levels are the past: they belong
- * to no node, and keep what their originals were.
+ * Jobs.  What a job has copied becomes a level of the target's own, below what is written to it
+ * from then on: a copy of the references that the source showed.  Such levels are the past: they
+ * belong to no node, and keep what their originals were.
  *
  * A reference is a sparse map of pages.  A page holds versions: a version says that a request left
  * some contents in a part of the page, with the stamps of its begin and end.  Stamps count the
@@ -332,8 +332,8 @@ struct ref *ref_lowest_past(struct ref *r);
 /* Takes that away. */
 void ref_past_free(struct ref_image *s, struct ref *r);
 
-/* A copy of what r shows now, over `stop`, which stays as it is; NULL: of all of it.  False: it does
- * not stand below r; else *head is the caller's, down to stop. */
+/* A copy of what r shows now, over `stop`, which stays as it is; NULL: of all of it.  False: it
+ * does not stand below r; else *head is the caller's, down to stop. */
 bool ref_past_take(struct ref_image *s, const struct ref *r, struct ref *stop, struct ref **head);
 /* r has nothing but that: head is its own from now on. */
 void ref_past_put_whole(struct ref_image *s, struct ref *r, struct ref *head);

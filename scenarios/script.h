@@ -60,7 +60,7 @@ struct script_expect {
 };
 
 struct script_prop {
-    char *name;      /* "async", "fail", "model-only", "real-only", "id" */
+    char *name;      /* "async", "fail", "may-fail", "model-only", "real-only", "id" */
     char *arg;       /* Between the parentheses, "" without. */
     int line, col;
 };

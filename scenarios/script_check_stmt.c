@@ -127,6 +127,11 @@ static void check_props(struct check *ck, const struct script_stmt *stmt, uint32
         check_prop(ck, prop, where);
     }
     bool model_case = script_header_find(ck->cas, "model-only") != NULL;
+    const struct script_prop *may = script_prop_find(stmt, "may-fail");
+    if (may != NULL && model == NULL && !model_case) {
+        diag_add(ck->diag, may->line, may->col,
+                 "@may-fail is not compared: it needs @model-only, or a model-only case");
+    }
     if (real != NULL && (model != NULL || model_case)) {
         diag_add(ck->diag, real->line, real->col,
                  "@real-only and %smodel-only leave the statement out everywhere",

@@ -195,7 +195,7 @@ static void test_mistyped_words_get_a_suggestion(void **state)
                                     "event, no-event, data, node, graph, job, aborts, quirk; "
                                     "did you mean 'event'?");
     body("@asinc(a) x", "2:1", "unknown property '@asinc'; valid: @async, @fail, @fd, @model-only, "
-                               "@real-only, @id; did you mean '@async'?");
+                               "@may-fail, @real-only, @id; did you mean '@async'?");
     body("@model-only(disk-falt) x", "2:1", "valid: disk-fault, virtual-time, crash, exploration, "
                                             "introspection, unavailable, guest, aborts, order; did "
                                             "you mean 'disk-fault'?");
@@ -331,6 +331,7 @@ static void test_properties(void **state)
     body("@fd(a.img) io n read 0 1", "2:1", "@fd is not for this statement");
     body("@fail(x) x", "2:7", "'x' is not KEY=VALUE; usage: @fail(KEY=VALUE...)");
     body("@model-only x", "2:1", "@model-only takes a reason; valid: disk-fault");
+    body("@may-fail x", "2:1", "@may-fail is not compared: it needs @model-only");
     body("@real-only(x) x", "2:1", "@real-only takes nothing in ( )");
     body("@real-only @model-only(crash) x", "2:1", "leave the statement out everywhere");
     body("@id(0) x", "2:1", "@id takes a number from 1 to 1000000000");

@@ -20,6 +20,7 @@
  */
 #include "model/job/block_copy.h"
 
+#include "model/job/buffer.h"
 #include "model/job/block_copy_private.h"
 #include "model/job/filter.h"
 
@@ -88,14 +89,14 @@ void block_copy_free(struct block_copy *c)
 {
     CHECK(c->busy == 0 && !c->pieces && !c->calls);
     bitmap_release(c->bitmap);
-    c->node->held--;
-    node_unref(c->node);
     while (c->buffers) {
         struct copy_buffer *b = c->buffers;
         c->buffers = b->next;
-        free(b->memory);
+        job_buffer_give(c->node->layer, b->memory, b->size);
         free(b);
     }
+    c->node->held--;
+    node_unref(c->node);
     while (c->timed) {
         struct copy_timed *t = c->timed;
         c->timed = t->next;
@@ -339,7 +340,8 @@ static struct copy_buffer *buffer_get(struct block_copy *c)
         return b;
     }
     b = NEW(struct copy_buffer);
-    b->memory = mem_alloc((size_t)c->chunk);
+    b->size = (size_t)c->chunk;
+    b->memory = job_buffer_take(c->node->layer, b->size);
     c->buffers_made++;
     return b;
 }

@@ -18,7 +18,8 @@ enum {
 
 struct copy_buffer {
     struct copy_buffer *next; /* In c->buffers. */
-    char *memory;             /* c->chunk bytes. */
+    char *memory;
+    size_t size;              /* Bytes: c->chunk when it was made. */
 };
 
 /* A stretch under way: whole clusters, the last one up to the end. */

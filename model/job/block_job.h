@@ -36,7 +36,7 @@ static inline struct block_job *block_job_of(struct job *j)
     return (struct block_job *)j;
 }
 
-/* A node by the job's name for it ("main node", "source", "target", "base", "intermediate node"). */
+/* A node by the job's name for it ("main node", "source", "target", "base"...). */
 struct child *block_job_child(const struct block_job *b, const char *name);
 
 /* [ctl] A job (drv->size is of what begins with a struct block_job) whose "main node" is n, used

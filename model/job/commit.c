@@ -20,6 +20,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "model/drain.h"
+#include "model/job/buffer.h"
 #include "model/job/chain.h"
 #include "model/job/filter.h"
 #include "model/proposal.h"
@@ -338,7 +339,7 @@ static void commit_free(struct job *j)
     CHECK(!c->frozen && !c->filter && !c->from && !c->to);
     block_job_free(j);
     free(c->backing_file);
-    free(c->chunk);
+    job_buffer_give(j->layer, c->chunk, CHUNK);
 }
 
 static const struct job_driver commit_driver = {
@@ -473,7 +474,7 @@ int commit_start(const struct commit_args *a, struct error *err)
     c->base = a->base;
     c->on_error = a->on_error;
     c->backing_file = a->backing_file ? mem_strdup(a->backing_file) : NULL;
-    c->chunk = mem_alloc(CHUNK);
+    c->chunk = job_buffer_take(b->job.layer, CHUNK);
     ret = set_up(c, a, err);
     if (ret < 0) {
         commit_abort(&b->job);

@@ -12,10 +12,10 @@
 #include "model/txn.h"
 
 /* [ctl] Makes a node of an internal driver (one that blockdev-add does not know) with one child
- * below, without parents: not in the way of anybody yet.  name NULL: one is made up, and the node is
- * implicit.  edge: name of the edge to below ("backing"), of ROLE_FILTERED | ROLE_PRIMARY.  The
- * driver's open is called with the child in place.  The reference is the caller's.  Errors: the
- * name; permissions. */
+ * below, without parents: not in the way of anybody yet.  name NULL: one is made up, and the
+ * node is implicit.  edge: name of the edge to below ("backing"), of ROLE_FILTERED |
+ * ROLE_PRIMARY.  The driver's open is called with the child in place.  The reference is the
+ * caller's.  Errors: the name; permissions. */
 int filter_open(struct node *below, const struct blk_driver *drv, const char *name,
                 const char *edge, bool read_only, struct node **out, struct error *err);
 

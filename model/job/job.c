@@ -7,8 +7,9 @@
  *                        |                job_enter
  *                        +-- run returns: ran; takes the lock; job_completed
  *
- * Invariants: a job that is not busy has its coroutine in j->wake; busy is set by whom wakes it, so a
- * drained section waits for one that has been woken and did not run yet.
+ * Invariants: a job that is not busy has its coroutine in j->wake, or waits for the layer's lock;
+ * busy is set by whom wakes it, so a drained section waits for one that has been woken and did not
+ * run yet.
  */
 #include "model/job/job.h"
 
@@ -101,9 +102,16 @@ static void unlink_job(struct job *j)
 
 /* ---- Creation ---- */
 
+/* Whether it can be woken: it rests, sleeps or waits; not when it waits for the layer's lock. */
+static bool is_still(const struct job *j)
+{
+    CHECK(!j->busy || co_queue_empty(&j->wake));
+    return !co_queue_empty(&j->wake);
+}
+
 static void wake_up(struct job *j)
 {
-    CHECK(!j->busy && !co_queue_empty(&j->wake));
+    CHECK(is_still(j));
     j->busy = true;
     timer_cancel(&j->sim->clock, &j->timer);
     co_queue_wake_one(&j->wake);
@@ -316,7 +324,7 @@ void job_wait(struct job *j)
 
 void job_enter(struct job *j)
 {
-    if (j->started && !j->ran && !j->busy && !is_to_rest(j)) {
+    if (is_still(j) && !is_to_rest(j)) {
         wake_up(j);
     }
 }
@@ -331,7 +339,7 @@ void job_kick(struct job *j)
 void job_pause(struct job *j)
 {
     j->pause_count++;
-    if (j->started && !j->ran && !j->busy && !j->paused) {
+    if (is_still(j) && !j->paused) {
         wake_up(j); /* To its pause point. */
     }
 }

@@ -1,4 +1,5 @@
-/* Jobs: long operations beside the guests (QEMU docs/interop/live-block-operations.rst, qapi/job.json).
+/* Jobs: long operations beside the guests (QEMU docs/interop/live-block-operations.rst and
+ * qapi/job.json).
  *
  *                        +------> standby <--> ready ----------------+
  *                        |  pause         resume |                   |
@@ -13,9 +14,9 @@
  * The table of job_state.c says which moves and which verbs are legal; each move is an event.
  *
  * A job's run function is a coroutine in the iothread of its node.  What follows when it returns
- * happens in the main loop, under the layer's lock (qmp_lock), so that it never meets a command half
- * way: all jobs of its transaction have come so far -> pending -> (finalize) -> prepare of each, then
- * commit, clean of each; or, when one failed, abort, clean of each.
+ * happens in the main loop, under the layer's lock (qmp_lock), so that it never meets a command
+ * half way: all jobs of its transaction have come so far -> pending -> (finalize) -> prepare of
+ * each, then commit, clean of each; or, when one failed, abort, clean of each.
  *
  * Pausing: whoever wants the job to rest raises pause_count (the user, a drained section of one of
  * its nodes).  The run function meets that at its next pause point (job_pause_point, job_sleep,
@@ -144,8 +145,8 @@ void job_txn_unref(struct job_txn *t); /* NULL: nothing. */
 
 /* ---- Life ---- */
 
-/* [ctl] A job of drv->size bytes, in state created.  txn NULL: one of its own.  Errors: "An explicit
- * job ID is required" (id NULL), "Invalid job ID '%s'", "Job ID '%s' already in use". */
+/* [ctl] A job of drv->size bytes, in state created.  txn NULL: one of its own.  Errors: "An
+ * explicit job ID is required" (id NULL), "Invalid job ID '%s'", "Job ID '%s' already in use". */
 int job_create(struct layer *l, const char *id, const struct job_driver *drv, struct job_txn *txn,
                uint32_t flags, uint32_t iothread, struct job **out, struct error *err);
 /* [io] Of a job that was never started: it goes as if it had failed, with events and without
@@ -163,9 +164,12 @@ struct job *job_find(const struct layer *l, const char *id);
 struct job *job_first(const struct layer *l);
 struct job *job_next(const struct job *j);
 
-/* [io] Every job is cancelled by force and gone when it returns: the layer is torn down.  The caller
- * does not hold the lock. */
+/* [io] Every job is cancelled by force and gone when it returns: the layer is torn down.  The
+ * caller does not hold the lock. */
 void job_cancel_all(struct layer *l);
+/* [io] The same for those that have done their work and wait to be finalized, which nobody will do:
+ * they may hold guests back meanwhile. */
+void job_cancel_waiting(struct layer *l);
 
 /* ---- Verbs of the user: checked against the table; QEMU's texts ---- */
 
@@ -197,9 +201,9 @@ void job_kick(struct job *j);
 void job_pause_point(struct job *j);
 void job_sleep(struct job *j, int64_t ns); /* Ends early when it is to rest, or cancelled. */
 void job_wait(struct job *j);              /* Until job_enter; then as a pause point. */
-/* [io] Takes the layer's lock and goes to the main loop: for a run function that must change nothing
- * between a last look and its end.  Released by job_unlock, or kept to the end.  While it waits for
- * it, a drained section does not wait for the job. */
+/* [io] Takes the layer's lock and goes to the main loop: for a run function that must change
+ * nothing between a last look and its end.  Released by job_unlock, or kept to the end.  While
+ * it waits for it, a drained section does not wait for the job. */
 void job_lock(struct job *j);
 void job_unlock(struct job *j);
 /* [ctl] running -> ready. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of jobs: together in their transaction, under the layer's lock.
  *
- *   run returns ---> failed? ---> abort all: the others are cancelled, awaited; abort, clean of each
- *                \-> waiting ---> all have come so far ---> pending ---> (the user) ---> prepare of each
+ *   run returns --> failed? --> abort all: the others are cancelled, awaited; abort, clean of each
+ *               \-> waiting --> all have come so far --> pending --> (the user) --> prepare of each
  *                                                  one failed: abort all <---------------------/  |
  *                                                                   commit, clean of each <------/
  *
@@ -260,6 +260,29 @@ void job_cancel_all(struct layer *l)
         }
         job_unref(j);
     }
+}
+
+/* Come so far that only others, or the user, are waited for. */
+static struct job *find_waiting(const struct layer *l)
+{
+    struct job *j = l->jobs;
+    while (j && j->status != JOB_WAITING && j->status != JOB_PENDING) {
+        j = j->next;
+    }
+    return j;
+}
+
+void job_cancel_waiting(struct layer *l)
+{
+    struct job *j;
+    if (!find_waiting(l)) {
+        return;
+    }
+    qmp_lock(l);
+    while ((j = find_waiting(l)) != NULL) {
+        job_cancel(j, true);
+    }
+    qmp_unlock(l);
 }
 
 /* ---- Verbs ---- */

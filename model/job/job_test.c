@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The job core with a job whose work is written down: so many steps of a millisecond, then a result.
+/* The job core with a job whose work is written down: so many steps of a millisecond, then a
+ * result.
  *
  * What happens is kept as one line of text a test: states ("a:running"), and calls of the driver
  * ("a.commit").  The random test gives orders of the user at random times, in any order of

@@ -9,6 +9,7 @@
  */
 #include "model/drain.h"
 #include "model/iothread.h"
+#include "model/job/buffer.h"
 #include "model/job/chain.h"
 #include "model/job/filter.h"
 #include "model/job/mirror_private.h"
@@ -197,7 +198,7 @@ static void mirror_free(struct job *j)
     CHECK(!m->first && !m->to_replace);
     block_job_free(j);
     free(m->replaces);
-    free(m->pool);
+    job_buffer_give(j->layer, m->pool, (size_t)m->piece * m->slots);
     free(m->bounce);
 }
 

@@ -16,6 +16,7 @@
  *  4. Buffers are taken when the job starts; what is read in symbolic form is written so.
  */
 #include "model/io_private.h"
+#include "model/job/buffer.h"
 #include "model/job/mirror_private.h"
 
 #include "model/job/filter.h"
@@ -339,7 +340,7 @@ int mirror_copy_begin(struct mirror *m, struct error *err)
     m->piece = MAX(round_down(m->piece, m->unit), m->unit);
     m->piece = MIN(m->piece, round_up(m->length, m->unit));
     m->slots = (unsigned)MAX(1, MIN(buf_size / m->piece, MIRROR_OPS_MAX));
-    m->pool = mem_alloc((size_t)m->piece * m->slots);
+    m->pool = job_buffer_take(m->base.job.layer, (size_t)m->piece * m->slots);
     for (unsigned i = 0; i < m->slots; i++) {
         m->ops[i] = (struct mirror_op){ .m = m, .memory = m->pool + (size_t)m->piece * i };
         m->idle[m->idle_len++] = &m->ops[i];

@@ -220,8 +220,8 @@ static const struct node *skip_implicit(const struct node *n)
     return n;
 }
 
-/* *depth: how many nodes lie below in the chain; flat: they are not described, nor counted.  device:
- * neither are implicit filters. */
+/* *depth: how many nodes lie below in the chain; flat: they are not described, nor counted.
+ * device: neither are implicit filters. */
 static json_t *describe_chain(const struct node *n, bool flat, bool device, int *depth)
 {
     json_t *image = describe_image(n), *innermost = image;

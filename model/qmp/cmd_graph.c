@@ -3,7 +3,8 @@
  *
  * Numbers are given in the order of the first mention: block backends with their media, then jobs
  * with theirs, the youngest first, then the nodes in order of creation with their children, the
- * youngest edge first.  The lists are told backwards.  (QEMU qapi/block-core.json: XDbgBlockGraph; behaviour of the installed 7.2.)
+ * youngest edge first.  The lists are told backwards.  (QEMU qapi/block-core.json: XDbgBlockGraph;
+ * behaviour of the installed 7.2.)
  */
 #include "base/check.h"
 #include "base/mem.h"
