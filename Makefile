@@ -50,6 +50,11 @@ ifneq ($(shell pkg-config --exists libnbd 2>/dev/null && echo yes),)
 PKG_CFLAGS += -DHAVE_LIBNBD $(shell pkg-config --cflags libnbd)
 PKG_LIBS += $(shell pkg-config --libs libnbd)
 endif
+# Optional: x-debug-block-dirty-bitmap-sha256.
+ifneq ($(shell pkg-config --exists nettle 2>/dev/null && echo yes),)
+PKG_CFLAGS += -DHAVE_NETTLE $(shell pkg-config --cflags nettle)
+PKG_LIBS += $(shell pkg-config --libs nettle)
+endif
 WARNINGS := -Wall -Wextra -Wpedantic -Wmissing-prototypes -Wshadow -Werror
 COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARNINGS) $(FLAGS_$(CONFIG)) $(PKG_CFLAGS) \
 	$(CPPFLAGS) $(CFLAGS)

@@ -2,6 +2,7 @@
 #include "app/features.h"
 
 #include "app/host.h"
+#include "base/digest.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "drivers/registry.h"
@@ -12,24 +13,28 @@
 #include <unistd.h>
 
 const struct feature features_all[] = {
-    { "sim", NULL, NULL, "the simulated world: disks, faults, power cuts, virtual time" },
-    { "posix", NULL, NULL, "the file driver on real files" },
-    { "sqlite", NULL, NULL, "results database (run --db)" },
-    { "qemu-img", "qemu-img", "apt-get install qemu-utils", "the reference's image tool" },
-    { "qemu-io", "qemu-io", "apt-get install qemu-utils", "the reference's I/O tool" },
+    { "sim", NULL, NULL, "the simulated world: disks, faults, power cuts, virtual time", NULL },
+    { "posix", NULL, NULL, "the file driver on real files", NULL },
+    { "sqlite", NULL, NULL, "results database (run --db)", NULL },
+    { "nettle", NULL, "apt-get install nettle-dev, and build again", "digests of dirty bitmaps",
+      digest_is_there },
+    { "qemu-img", "qemu-img", "apt-get install qemu-utils", "the reference's image tool", NULL },
+    { "qemu-io", "qemu-io", "apt-get install qemu-utils", "the reference's I/O tool", NULL },
     { "qemu-storage-daemon", "qemu-storage-daemon", "apt-get install qemu-system-common",
-      "the reference's block layer as a daemon" },
+      "the reference's block layer as a daemon", NULL },
     { "qemu-system-x86_64", "qemu-system-x86_64", "apt-get install qemu-system-x86",
-      "the reference itself" },
+      "the reference itself", NULL },
     { "e2fsprogs", "mke2fs e2fsck debugfs", "apt-get install e2fsprogs",
-      "ext4 file systems as real input" },
+      "ext4 file systems as real input", NULL },
     { "ext4-image", "../real/ext4.img", "make build/real/ext4.img",
-      "the file system of suites/real, made with e2fsprogs" },
-    { "gdb", "gdb", "apt-get install gdb", "debugger (replay --gdb)" },
-    { "faketime", "faketime", "apt-get install faketime", "other clocks, to prove determinism" },
-    { "prove", "prove", "apt-get install perl", "reads what run --tap writes" },
-    { "xmllint", "xmllint", "apt-get install libxml2-utils", "checks what run --junit writes" },
-    { NULL, NULL, NULL, NULL },
+      "the file system of suites/real, made with e2fsprogs", NULL },
+    { "gdb", "gdb", "apt-get install gdb", "debugger (replay --gdb)", NULL },
+    { "faketime", "faketime", "apt-get install faketime", "other clocks, to prove determinism",
+      NULL },
+    { "prove", "prove", "apt-get install perl", "reads what run --tap writes", NULL },
+    { "xmllint", "xmllint", "apt-get install libxml2-utils", "checks what run --junit writes",
+      NULL },
+    { NULL, NULL, NULL, NULL, NULL },
 };
 
 /* A program, or, when there is a slash in the name, a file by its path from this program's. */
@@ -50,7 +55,7 @@ static bool find_one(const char *name)
 
 bool feature_found(const struct feature *f)
 {
-    bool found = true;
+    bool found = !f->is_built_in || f->is_built_in();
     for (const char *p = f->programs ? f->programs : ""; *p && found;) {
         size_t n = strcspn(p, " ");
         char *name = mem_strndup(p, n);

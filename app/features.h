@@ -11,6 +11,7 @@ struct feature {
                            * files by their path from this program; NULL: built in. */
     const char *install;  /* The command that brings it, NULL when built in. */
     const char *help;     /* One line. */
+    bool (*is_built_in)(void); /* NULL: always. */
 };
 
 extern const struct feature features_all[];

@@ -42,6 +42,11 @@ struct child *node_backing(const struct node *n)
     return child_of_role(n, ROLE_COW);
 }
 
+struct child *node_chain_edge(const struct node *n)
+{
+    return n->drv->traits & DRV_FILTER ? node_filtered(n) : node_backing(n);
+}
+
 int child_attach(struct node *node, const char *name, uint32_t roles, struct node *parent,
                  const struct child_parent *ops, void *opaque, struct perm_pair perm,
                  struct child **out, struct error *err)

@@ -7,15 +7,10 @@
 
 #include <errno.h>
 
-static struct child *chain_edge(const struct node *n)
-{
-    return n->drv->traits & DRV_FILTER ? node_filtered(n) : node_backing(n);
-}
-
 /* The node after n on the way to base, or NULL at the end. */
 static struct child *chain_next(const struct node *n, const struct node *base)
 {
-    return n == base ? NULL : chain_edge(n);
+    return n == base ? NULL : node_chain_edge(n);
 }
 
 int chain_check_frozen(struct node *top, const struct node *base, struct error *err)

@@ -25,17 +25,11 @@ int io_read_backing(struct node *n, int64_t offset, struct iobuf *buf)
     return io_read(c, offset, &part, 0);
 }
 
-static struct node *layer_below(const struct node *n)
-{
-    struct child *c = n->drv->traits & DRV_FILTER ? node_filtered(n) : node_backing(n);
-    return c ? c->node : NULL;
-}
-
 int io_status_above(struct node *n, const struct node *base, int64_t offset, int64_t bytes,
                     struct io_extent *out)
 {
     int ret = io_status(n, offset, bytes, out);
-    struct node *p = layer_below(n);
+    struct node *p = node_below(n);
     int64_t end = n->length;
     while (ret == 0 && out->bytes > 0 && !(out->flags & STATUS_ALLOCATED) && p && p != base) {
         int64_t asked = out->bytes;
@@ -45,7 +39,7 @@ int io_status_above(struct node *n, const struct node *base, int64_t offset, int
             *out = (struct io_extent){ .flags = STATUS_ZERO | STATUS_ALLOCATED, .bytes = asked,
                                        .file = p };
         }
-        p = layer_below(p);
+        p = node_below(p);
     }
     if (ret == 0) {
         out->flags &= ~(uint32_t)STATUS_EOF;

@@ -243,6 +243,14 @@ void node_flags_read_own(const struct opts *o, bool unmap, struct node_flags *ou
 
 /* The COW child (QEMU's bs->backing when it is no filter), or NULL. */
 struct child *node_backing(const struct node *n);
+/* How a chain goes on below n: by what a filter filters, or an image stands on; the edge, and the
+ * node.  NULL: n is the lowest. */
+struct child *node_chain_edge(const struct node *n);
+static inline struct node *node_below(const struct node *n)
+{
+    const struct child *c = node_chain_edge(n);
+    return c ? c->node : NULL;
+}
 
 /* For a driver's open and set_backing: what the image's header says of its backing file.  Strings
  * are copied; file "" or NULL: none; format NULL: not said. */

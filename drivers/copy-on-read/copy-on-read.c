@@ -37,18 +37,11 @@ static const struct child_desc children[] = {
     { 0 },
 };
 
-/* The child that n takes from what n has not got itself. */
-static struct node *below(const struct node *n)
-{
-    struct child *c = n->drv->traits & DRV_FILTER ? node_filtered(n) : node_backing(n);
-    return c ? c->node : NULL;
-}
-
 /* The first layer at or below n: what is no filter. */
 static struct node *skip_filters(struct node *n)
 {
     while (n && (n->drv->traits & DRV_FILTER)) {
-        n = below(n);
+        n = node_below(n);
     }
     return n;
 }
@@ -61,7 +54,7 @@ static int found_below(const struct cor_state *s, int64_t offset, int64_t *bytes
 {
     const struct node *top = skip_filters(s->file->node);
     const struct child *backing = node_backing(top);
-    const struct node *base = top == s->bottom ? NULL : below(s->bottom); /* See the page. */
+    const struct node *base = top == s->bottom ? NULL : node_below(s->bottom); /* See the page. */
     struct io_extent e;
     if (!backing) {
         return 0;
@@ -139,7 +132,7 @@ static int find_bottom(struct node *n, const char *name, struct node **out, stru
 {
     struct node *at = n;
     while (at && strcmp(at->name, name) != 0) {
-        at = below(at);
+        at = node_below(at);
     }
     struct node *bottom = at ? at : layer_find_node(n->layer, name);
     if (!bottom) {

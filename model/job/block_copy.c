@@ -174,7 +174,7 @@ bool copy_piece_take(struct block_copy *c, struct copy_piece *p, int64_t offset,
 {
     struct bitset *todo = block_copy_todo(c);
     int64_t at, bytes;
-    end = MIN(end, bitset_length(todo));
+    end = MIN(align_up(end, c->cluster), bitset_length(todo)); /* The source may have grown. */
     CHECK(offset % c->cluster == 0 && max % c->cluster == 0);
     if (offset >= end || !bitset_next_area(todo, offset, end - offset, max, &at, &bytes)) {
         return false;

@@ -146,15 +146,13 @@ struct block_job *block_job_find(const struct layer *l, const char *id, struct e
     return block_job_of(j);
 }
 
-/* The name of the first block device that has n as its medium, or NULL. */
-static const char *device_name(const struct node *n)
+const char *block_job_default_id(const struct node *n)
 {
-    for (struct backend *b = n->layer->backends; b; b = backend_next(b)) {
-        if (backend_node(b) == n && *backend_name(b)) {
-            return backend_name(b);
-        }
+    const struct backend *b = n->layer->backends;
+    while (b && !(backend_node(b) == n && *backend_name(b))) {
+        b = backend_next(b);
     }
-    return "";
+    return b ? backend_name(b) : "";
 }
 
 int block_job_create(struct node *n, const char *id, const struct job_driver *drv,
@@ -163,7 +161,7 @@ int block_job_create(struct node *n, const char *id, const struct job_driver *dr
 {
     struct job *j;
     CHECK(drv->size >= sizeof(struct block_job) && drv->free);
-    int ret = job_create(n->layer, id ? id : device_name(n), drv, txn, flags, n->iothread, &j,
+    int ret = job_create(n->layer, id ? id : block_job_default_id(n), drv, txn, flags, n->iothread, &j,
                          err);
     if (ret < 0) {
         return ret;

@@ -39,6 +39,10 @@ static inline struct block_job *block_job_of(struct job *j)
 /* A node by the job's name for it ("main node", "source", "target", "base"...). */
 struct child *block_job_child(const struct block_job *b, const char *name);
 
+/* The id of a job on n when none is given: the name of the first block device that has n as its
+ * medium; "": there is none. */
+const char *block_job_default_id(const struct node *n);
+
 /* [ctl] A job (drv->size is of what begins with a struct block_job) whose "main node" is n, used
  * and shared as perm says.  id NULL: the name of n's block device.  speed: bytes per second, what
  * the user gave (checked here).  Errors: QEMU's texts; nothing is left. */

@@ -90,7 +90,7 @@ static bool header_means(const struct node *overlay, const char *name)
     return found;
 }
 
-static bool is_called(const struct node *n, const char *name)
+bool chain_is_called(const struct node *n, const char *name)
 {
     char *own = node_filename(n);
     bool same = strcmp(own, name) == 0;
@@ -103,7 +103,7 @@ struct node *chain_find_image(struct node *from, const char *name)
     struct node *at = node_skip_filters(from), *below;
     for (; (below = at ? node_backing_chain_next(at) : NULL) != NULL; at = below) {
         bool other = node_backing_is_another(at) || !at->backing_file;
-        if (other ? is_called(below, name) : header_means(at, name)) {
+        if (other ? chain_is_called(below, name) : header_means(at, name)) {
             return below;
         }
     }

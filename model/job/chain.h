@@ -17,6 +17,9 @@ struct node *chain_overlay(struct node *from, struct node *n);
  * the overlay stands on, in whatever way it is written, else its own.  NULL: none. */
 struct node *chain_find_image(struct node *from, const char *name);
 
+/* Whether that is n's own file name. */
+bool chain_is_called(const struct node *n, const char *name);
+
 /* [io] Writes name and format of another backing file into the header of overlay, which is made
  * writable for that when it is not.  The graph stays.  Errors: -errno. */
 int chain_write_backing(struct node *overlay, const char *name, const char *format);

@@ -54,13 +54,6 @@ static struct commit_job *commit_of(struct job *j)
     return (struct commit_job *)j;
 }
 
-static struct node *below(const struct node *n)
-{
-    const struct child *c = n->drv->traits & DRV_FILTER ? node_filtered(n) : node_backing(n);
-    CHECK(c != NULL);
-    return c->node;
-}
-
 /* ---- Copying ---- */
 
 /* 0 or -errno; *is_read: of the source. */
@@ -238,7 +231,7 @@ static int drop_intermediate(struct commit_job *c, struct error *err)
 {
     struct overlays o = { 0 };
     struct txn txn = TXN_INIT;
-    const struct node *top = below(c->filter);
+    const struct node *top = node_below(c->filter);
     drain_begin(c->base);
     int ret = find_overlays(c, &o, err);
     if (ret == 0) {
@@ -307,7 +300,7 @@ static void commit_abort(struct job *j)
 {
     struct commit_job *c = commit_of(j);
     if (j->started && c->filter) {
-        note(c, below(c->filter), JOB_AT_FAIL);
+        note(c, node_below(c->filter), JOB_AT_FAIL);
     }
     unfreeze(c);
     give_up(&c->to);
@@ -393,7 +386,7 @@ static int add_intermediate(struct commit_job *c, struct node *top, struct error
     struct perm_pair perm = { .used = 0, .shared = PERM_WRITE_UNCHANGED | PERM_WRITE };
     int ret = 0;
     c->skip = node_backing(chain_overlay(top, c->base))->node;
-    for (struct node *n = top; n != c->base && ret == 0; n = below(n)) {
+    for (struct node *n = top; n != c->base && ret == 0; n = node_below(n)) {
         if (n == c->skip) {
             perm.shared |= PERM_CONSISTENT_READ;
         }

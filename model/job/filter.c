@@ -69,8 +69,7 @@ struct node *node_backing_chain_next(struct node *n)
 bool node_chain_contains(struct node *n, const struct node *base)
 {
     while (n && n != base) {
-        struct child *c = n->drv->traits & DRV_FILTER ? node_filtered(n) : node_backing(n);
-        n = c ? c->node : NULL;
+        n = node_below(n);
     }
     return n != NULL;
 }

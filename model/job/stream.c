@@ -61,12 +61,6 @@ static struct stream_job *stream_of(struct job *j)
     return (struct stream_job *)j;
 }
 
-static struct node *below(const struct node *n)
-{
-    const struct child *c = n->drv->traits & DRV_FILTER ? node_filtered(n) : node_backing(n);
-    return c ? c->node : NULL;
-}
-
 /* ---- Copying ---- */
 
 /* The image's backing file ends before offset, so there the image reads as zeroes: where base is
@@ -74,7 +68,7 @@ static struct node *below(const struct node *n)
 static int behind_the_end(const struct stream_place *at, int64_t offset, int64_t left,
                           int64_t *bytes)
 {
-    const struct node *base = below(at->above_base);
+    const struct node *base = node_below(at->above_base);
     if (base && io_length(base) > offset) {
         return 1;
     }
@@ -98,7 +92,7 @@ static int must_copy(const struct stream_place *at, int64_t offset, int64_t left
     if (ret == 1) {
         return 0;
     }
-    ret = io_status_above(below(at->image), below(at->bottom), offset, same, &e);
+    ret = io_status_above(node_below(at->image), node_below(at->bottom), offset, same, &e);
     if (ret < 0) {
         return ret;
     }
@@ -249,14 +243,14 @@ static int write_header(const struct stream_job *s, const struct node *base)
 /* The graph stays so when the header cannot be written: what is seen is the same either way. */
 static int leave_out_intermediate(const struct stream_job *s)
 {
-    struct node *image = s->at.image, *base = below(s->at.above_base);
+    struct node *image = s->at.image, *base = node_below(s->at.above_base);
     if (!node_backing(image)) {
         return 0; /* There was nothing, or it was taken away meanwhile. */
     }
     if (base) {
         node_ref(base);
     }
-    int ret = base == below(image) ? 0 : stand_on(image, base);
+    int ret = base == node_below(image) ? 0 : stand_on(image, base);
     if (ret == 0) {
         ret = write_header(s, node_skip_filters(base));
     }
@@ -268,7 +262,7 @@ static int leave_out_intermediate(const struct stream_job *s)
 
 static void note(struct stream_job *s, enum job_point point)
 {
-    const struct node *base = s->at.above_base ? below(s->at.above_base) : NULL;
+    const struct node *base = s->at.above_base ? node_below(s->at.above_base) : NULL;
     watch_job(&s->job.job,
               (struct job_note){ .point = point, .source = s->at.image, .base = base });
 }
@@ -336,8 +330,8 @@ static int find_ends(const struct stream_args *a, struct node **bottom, struct n
                          a->node->name);
     }
     struct node *n = *bottom;
-    while (a->base && below(n) != a->base) {
-        n = below(n);
+    while (a->base && node_below(n) != a->base) {
+        n = node_below(n);
         CHECK(n != NULL);
     }
     *above_base = n;
@@ -387,8 +381,8 @@ static int hold_nodes(struct stream_job *s, struct error *err)
     struct perm_pair written = { .used = 0, .shared = readers | PERM_WRITE };
     struct perm_pair left_out = { .used = 0, .shared = readers };
     int ret = block_job_add_node(&s->job, "active node", s->at.node, written, err);
-    const struct node *end = below(s->at.above_base);
-    for (struct node *n = below(s->at.node); n && n != end && ret == 0; n = below(n)) {
+    const struct node *end = node_below(s->at.above_base);
+    for (struct node *n = node_below(s->at.node); n && n != end && ret == 0; n = node_below(n)) {
         ret = block_job_add_node(&s->job, "intermediate node", n, left_out, err);
     }
     return ret;

@@ -27,7 +27,8 @@
 
 struct backup {
     struct node *source; /* Referenced and drained; or NULL. */
-    struct node *target; /* drive-backup: referenced, or NULL. */
+    struct node *target; /* Referenced, or NULL. */
+    uint32_t came_from;  /* The target's iothread before. */
     struct job *job;     /* Referenced, or NULL. */
 };
 
@@ -131,8 +132,8 @@ static void drain_source(struct backup *s, struct node *source)
 }
 
 /* [io] sync: as given, or what it comes to. */
-static int create(struct backup *s, struct node *target, const json_t *args, const char *sync,
-                  struct action *a, struct txn *txn, struct error *err)
+static int create(struct backup *s, const json_t *args, const char *sync, struct action *a,
+                  struct txn *txn, struct error *err)
 {
     struct backup_options o = {
         .id = str(args, "job-id"),
@@ -150,7 +151,7 @@ static int create(struct backup *s, struct node *target, const json_t *args, con
     if (ret == 0) {
         ret = read_bitmap(s->source, args, sync, &o, err);
     }
-    return ret < 0 ? ret : backup_create(s->source, target, &o, txn, &s->job, err);
+    return ret < 0 ? ret : backup_create(s->source, s->target, &o, txn, &s->job, err);
 }
 
 static void finish(struct action *a)
@@ -162,10 +163,14 @@ static void finish(struct action *a)
 static void clean(struct action *a)
 {
     struct backup *s = action_state(a);
+    bool started = s->job && s->job->started;
     if (s->job) {
         job_unref(s->job);
     }
     if (s->target) {
+        if (!started && s->target->iothread != s->came_from) {
+            node_set_iothread(s->target, s->came_from, NULL);
+        }
         node_unref(s->target);
     }
     if (s->source) {
@@ -174,11 +179,13 @@ static void clean(struct action *a)
     }
 }
 
-static int follow_iothread(struct node *target, const struct node *source, struct error *err)
+/* [io] The target goes to the source's iothread. */
+static int follow_iothread(struct backup *s, const struct node *source, struct error *err)
 {
-    return target->iothread == source->iothread
+    s->came_from = s->target->iothread;
+    return s->target->iothread == source->iothread
                ? 0
-               : node_set_iothread(target, source->iothread, err);
+               : node_set_iothread(s->target, source->iothread, err);
 }
 
 /* ---- blockdev-backup ---- */
@@ -193,12 +200,13 @@ static int prepare_blockdev(struct layer *l, const json_t *args, struct action *
     if (!target) {
         return -ENODEV;
     }
-    int ret = follow_iothread(target, source, err);
+    s->target = node_ref(target);
+    int ret = follow_iothread(s, source, err);
     if (ret < 0) {
         return ret;
     }
     drain_source(s, source);
-    return create(s, target, args, str(args, "sync"), a, txn, err);
+    return create(s, args, str(args, "sync"), a, txn, err);
 }
 
 /* ---- drive-backup ---- */
@@ -304,12 +312,12 @@ static int prepare_drive(struct layer *l, const json_t *args, struct action *a, 
         ret = open_image(&i, source, &s->target, err);
     }
     if (ret == 0) {
-        ret = follow_iothread(s->target, source, err);
+        ret = follow_iothread(s, source, err);
     }
     if (ret == 0 && i.backing == source) {
         ret = set_backing(s->target, source, err);
     }
-    return ret < 0 ? ret : create(s, s->target, args, i.sync, a, txn, err);
+    return ret < 0 ? ret : create(s, args, i.sync, a, txn, err);
 }
 
 /* ---- Schema ---- */

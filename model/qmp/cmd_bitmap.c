@@ -7,8 +7,8 @@
  * (QEMU qapi/block-core.json, qapi/transaction.json; behaviour of the installed 7.2.)
  */
 #include "base/check.h"
+#include "base/digest.h"
 #include "base/mem.h"
-#include "base/sha256.h"
 #include "model/dirty_bitmap.h"
 #include "model/drain.h"
 #include "model/layer_state.h"
@@ -184,26 +184,30 @@ static int run_merge(struct layer *l, const json_t *args, json_t **ret, struct e
 static int run_sha256(struct layer *l, const json_t *args, json_t **ret, struct error *err)
 {
     struct dirty_bitmap *b = NULL;
-    char text[SHA256_TEXT];
+    char text[DIGEST_TEXT];
     int code = bitmap_lookup(l, str(args, "node"), str(args, "name"), &b, err);
     if (code < 0) {
         return code;
+    }
+    if (!digest_is_there()) {
+        return error_set(err, -ENOTSUP,
+                         "x-debug-block-dirty-bitmap-sha256 needs nettle: install nettle-dev and "
+                         "build again");
     }
     const struct bitset *bits = bitmap_bits(b);
     if (bitset_words(bits) > HASH_WORDS_MAX) {
         return error_set(err, -EFBIG, "Bitmap '%s' is too large for a digest", bitmap_name(b));
     }
-    struct sha256 h;
-    sha256_init(&h);
+    struct digest *d = digest_begin();
     for (uint64_t i = 0; i < bitset_words(bits); i++) {
         uint64_t word = bitset_word(bits, i);
         uint8_t bytes[8];
         for (size_t k = 0; k < sizeof(bytes); k++) {
             bytes[k] = (uint8_t)(word >> (8 * k));
         }
-        sha256_add(&h, bytes, sizeof(bytes));
+        digest_add(d, bytes, sizeof(bytes));
     }
-    sha256_text(&h, text);
+    digest_end(d, text);
     *ret = json_pack("{s:s}", "sha256", text);
     return 0;
 }

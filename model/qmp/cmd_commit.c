@@ -11,13 +11,11 @@
 #include "model/job/commit.h"
 #include "model/job/filter.h"
 #include "model/job/mirror.h"
-#include "model/layer_state.h"
+#include "model/layer.h"
 #include "model/qmp/commands.h"
 #include "model/qmp/job_args.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const char *str(const json_t *args, const char *name)
 {
@@ -33,14 +31,6 @@ static struct node *find_active(const struct layer *l, const char *device, struc
         return NULL;
     }
     return job_args_root(l, device, err);
-}
-
-static bool is_called(const struct node *n, const char *name)
-{
-    char *own = node_filename(n);
-    bool same = strcmp(own, name) == 0;
-    free(own);
-    return same;
 }
 
 /* By node name, in the chain of `from`. */
@@ -65,7 +55,7 @@ static struct node *find_top(struct node *active, const json_t *args, struct err
     if (node) {
         return find_by_node(active, node, err);
     }
-    if (file && !is_called(active, file)) {
+    if (file && !chain_is_called(active, file)) {
         n = chain_find_image(active, file);
     }
     if (!n) {
@@ -98,9 +88,8 @@ static int check_chain(const struct node *top, const struct node *base, struct e
     const struct node *n = top;
     int ret = blocker_check(n, BLOCK_OP_COMMIT_TARGET, err);
     while (ret == 0 && n != base) {
-        const struct child *c = n->drv->traits & DRV_FILTER ? node_filtered(n) : node_backing(n);
-        CHECK(c != NULL);
-        n = c->node;
+        n = node_below(n);
+        CHECK(n != NULL);
         ret = blocker_check(n, BLOCK_OP_COMMIT_TARGET, err);
     }
     if (ret == 0 && top == base) {
@@ -120,16 +109,6 @@ static bool is_written(const struct node *n)
 
 /* ---- The command ---- */
 
-/* The name of the block device that has n as its medium; "": there is none. */
-static const char *device_name(const struct node *n)
-{
-    const struct backend *b = n->layer->backends;
-    while (b && !(backend_node(b) == n && *backend_name(b))) {
-        b = backend_next(b);
-    }
-    return b ? backend_name(b) : "";
-}
-
 static int start_active(const struct commit_args *a, struct error *err)
 {
     bool is_active = node_skip_filters(a->top) == node_skip_filters(a->active);
@@ -138,7 +117,7 @@ static int start_active(const struct commit_args *a, struct error *err)
                          is_active ? "'backing-file' specified, but 'top' is the active layer"
                                    : "'backing-file' specified, but 'top' has a writer on it");
     }
-    const char *id = a->job_id ? a->job_id : device_name(a->active);
+    const char *id = a->job_id ? a->job_id : block_job_default_id(a->active);
     return mirror_start_commit_active(a->top, a->base, id, a->speed, a->on_error, a->filter_name,
                                       false, a->flags, err);
 }

@@ -89,9 +89,8 @@ static int check_blockers(const struct stream_args *a, struct error *err)
     int ret = 0;
     const struct node *n = a->node;
     while (n && n != a->base && ret == 0) {
-        const struct child *c = n->drv->traits & DRV_FILTER ? node_filtered(n) : node_backing(n);
         ret = blocker_check(n, BLOCK_OP_STREAM, err);
-        n = n == a->bottom || !c ? NULL : c->node;
+        n = n == a->bottom ? NULL : node_below(n);
     }
     return ret;
 }
