@@ -14,6 +14,9 @@ ARGS ?=
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 SEEDS ?= 1..2000
+# Where jobs are at work: each case also passes under any schedule.
+JOB_SUITES := amend backup bitmap commit copy-before-write create drive-backup drive-mirror \
+	fleecing job mirror oracle pairs race snapshot-access stream transaction
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(JOBS)
@@ -85,8 +88,8 @@ Q := @
 say = @printf '  %-5s %s\n' $(1) '$(2)'
 endif
 
-.PHONY: help all tests run diff diff-random pairs test unit asan clang coverage bench hotpath \
-	determinism fuzz tidy format compdb install clean FORCE
+.PHONY: help all tests run diff diff-random pairs schedules test unit asan clang coverage bench \
+	hotpath determinism fuzz tidy format compdb install clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
@@ -169,6 +172,10 @@ diff: ## Compare all suites with the installed QEMU; write docs/agreement.md, bu
 	@$(MAKE) all build/real/ext4.img
 	@$(BLKSIM) diff -j$$((2 * $(JOBS))) --db build/diff.db --summary \
 		--markdown docs/agreement.md $(ARGS) scenarios/suites
+
+schedules: ## Run the suites of jobs under random schedules (SEEDS=1..2000)
+	@$(MAKE) all
+	@$(BLKSIM) run -q -j$(JOBS) --seeds $(SEEDS) $(ARGS) $(JOB_SUITES:%=scenarios/suites/%)
 
 pairs: ## Write docs/job-pairs.md: which jobs may run side by side
 	@$(MAKE) all

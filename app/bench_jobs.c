@@ -71,12 +71,14 @@ static void tear_down(void *opaque)
     w->done = true;
 }
 
-static void on_event(void *opaque, const json_t *event)
+static void on_event(void *opaque, const struct event *event)
 {
     struct world *w = opaque;
-    const json_t *data = json_object_get(event, "data");
+    json_t *value = event_value(event->text);
+    const json_t *data = json_object_get(value, "data");
     const char *status = json_string_value(json_object_get(data, "status"));
     w->done |= w->until && status && strcmp(status, w->until) == 0;
+    json_decref(value);
 }
 
 static void run(struct world *w, co_fn *fn)

@@ -48,21 +48,21 @@ struct server {
 /* ---- What the layer says ---- */
 
 /* The layer tells virtual time; on the real clock that is moved to the calendar's. */
-static json_t *stamped(const struct server *s, const json_t *event)
+static void stamp(const struct server *s, json_t *event)
 {
-    json_t *copy = json_copy((json_t *)(uintptr_t)event);
     int64_t us = s->wall_us + sim_now_ns(s->sim) / NS_PER_US;
-    json_object_set_new(copy, "timestamp",
+    json_object_set_new(event, "timestamp",
                         json_pack("{s:I, s:I}", "seconds", (json_int_t)(us / 1000000),
                                   "microseconds", (json_int_t)(us % 1000000)));
-    return copy;
 }
 
-static void on_event(void *opaque, const json_t *event)
+static void on_event(void *opaque, const struct event *event)
 {
     struct server *s = opaque;
-    json_t *shown = s->cfg->real_clock ? stamped(s, event)
-                                       : json_incref((json_t *)(uintptr_t)event);
+    json_t *shown = event_value(event->text);
+    if (s->cfg->real_clock) {
+        stamp(s, shown);
+    }
     for (size_t i = 0; i < s->len; i++) {
         monitor_event(s->clients[i].monitor, shown);
     }

@@ -86,10 +86,9 @@ void result_init(struct result *r)
     }
 }
 
-static void log_clear(struct result *r)
+void result_log_clear(struct result *r)
 {
     for (size_t i = 0; i < r->log_len; i++) {
-        free(r->log[i].kind);
         free(r->log[i].text);
     }
     free(r->log);
@@ -117,7 +116,7 @@ void result_fini(struct result *r)
         free(*member[i]);
         *member[i] = NULL;
     }
-    log_clear(r);
+    result_log_clear(r);
     diff_clear(r);
 }
 
@@ -129,7 +128,7 @@ void result_set(char **member, const char *text)
     *member = copy;
 }
 
-/* Takes kind and text over. */
+/* Takes the text over. */
 static void log_append(struct result *r, struct result_step step)
 {
     if (r->log_len == r->log_cap) {
@@ -139,12 +138,22 @@ static void log_append(struct result *r, struct result_step step)
     r->log[r->log_len++] = step;
 }
 
+void result_log_take(struct result *r, uint32_t statement, int line, int64_t virt_ns,
+                     const char *kind, char *text)
+{
+    struct result_step step = { .statement = statement, .line = line, .virt_ns = virt_ns,
+                                .text = text };
+    size_t n = strlen(kind);
+    CHECK(n < sizeof(step.kind) && text != NULL);
+    memcpy(step.kind, kind, n + 1);
+    log_append(r, step);
+}
+
 void result_log(struct result *r, uint32_t statement, int line, int64_t virt_ns, const char *kind,
                 const char *text)
 {
     CHECK(kind != NULL && text != NULL);
-    log_append(r, (struct result_step){ .statement = statement, .line = line, .virt_ns = virt_ns,
-                                        .kind = mem_strdup(kind), .text = mem_strdup(text) });
+    result_log_take(r, statement, line, virt_ns, kind, mem_strdup(text));
 }
 
 /* Takes the texts over. */
@@ -260,6 +269,19 @@ static char *get_text(struct reader *rd)
     return s;
 }
 
+static void get_kind(struct reader *rd, char out[RESULT_KIND_MAX])
+{
+    char *kind = get_text(rd);
+    size_t n = strlen(kind);
+    if (n < RESULT_KIND_MAX) {
+        memcpy(out, kind, n + 1);
+    } else {
+        rd->bad = true;
+        out[0] = '\0';
+    }
+    free(kind);
+}
+
 static void get_log(struct reader *rd, struct result *r, uint64_t rows)
 {
     if (rows > rd->left / STEP_MIN_BYTES) {
@@ -269,7 +291,7 @@ static void get_log(struct reader *rd, struct result *r, uint64_t rows)
         struct result_step step = { .statement = (uint32_t)get_u64(rd) };
         step.line = (int)get_u64(rd);
         step.virt_ns = (int64_t)get_u64(rd);
-        step.kind = get_text(rd);
+        get_kind(rd, step.kind);
         step.text = get_text(rd);
         log_append(r, step);
     }
@@ -304,7 +326,7 @@ int result_unpack(struct result *r, const void *bytes, size_t n)
     if (get_u64(&rd) != PACK_MAGIC) {
         return -EINVAL;
     }
-    log_clear(r);
+    result_log_clear(r);
     diff_clear(r);
     strings_of(r, member);
     for (size_t i = 0; i < STRINGS; i++) {

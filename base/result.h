@@ -20,12 +20,14 @@ enum verdict {
 const char *verdict_name(enum verdict v); /* "pass"... */
 int verdict_parse(const char *name);      /* -1 when unknown. */
 
+enum { RESULT_KIND_MAX = 12 }; /* Bytes of the name of a kind of rows, with its NUL. */
+
 /* A row of the step or event log of a run; kept for failed runs, or for all on request. */
 struct result_step {
     uint32_t statement;
     int line;
     int64_t virt_ns;
-    char *kind; /* "statement", "reply", "event", "io", "trace" */
+    char kind[RESULT_KIND_MAX]; /* "statement", "reply", "event", "io", "trace" */
     char *text;
 };
 
@@ -88,6 +90,11 @@ void result_fini(struct result *r);
 void result_set(char **member, const char *text);
 void result_log(struct result *r, uint32_t statement, int line, int64_t virt_ns, const char *kind,
                 const char *text);
+/* The same with a text that is the row's from now on. */
+void result_log_take(struct result *r, uint32_t statement, int line, int64_t virt_ns,
+                     const char *kind, char *text);
+/* Rows are thrown away. */
+void result_log_clear(struct result *r);
 
 /* A new row; texts are copied. */
 void result_diff_add(struct result *r, const struct result_diff *row);

@@ -282,6 +282,12 @@ static void strbuf_reserve(struct strbuf *b, size_t more)
     }
 }
 
+char *strbuf_room(struct strbuf *b, size_t n)
+{
+    strbuf_reserve(b, n);
+    return b->text + b->len;
+}
+
 void strbuf_add(struct strbuf *b, const char *bytes, size_t n)
 {
     CHECK(bytes != NULL || n == 0);
@@ -300,7 +306,10 @@ void strbuf_puts(struct strbuf *b, const char *s)
 
 void strbuf_putc(struct strbuf *b, char c)
 {
-    strbuf_add(b, &c, 1);
+    char *at = strbuf_room(b, 1);
+    at[0] = c;
+    at[1] = '\0';
+    b->len++;
 }
 
 void strbuf_printf(struct strbuf *b, const char *fmt, ...)

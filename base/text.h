@@ -37,6 +37,8 @@ struct strbuf {
 };
 
 void strbuf_add(struct strbuf *b, const char *bytes, size_t n);
+/* Room for n bytes more, and a NUL behind them: where they go.  Who writes there adds to len. */
+char *strbuf_room(struct strbuf *b, size_t n);
 void strbuf_puts(struct strbuf *b, const char *s);
 void strbuf_putc(struct strbuf *b, char c);
 void strbuf_printf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -38,6 +38,27 @@ static void granules_are_set_in_full_and_counted_up_to_the_length(void **state)
     assert_int_equal(bitset_count(s), 1);
     bitset_free(s);
     bitset_free(NULL);
+    s = bitset_create(3 * 512, 512);
+    bitset_set(s, 512, 1024);
+    bitset_resize(s, 2 * 512); /* By one granule. */
+    bitset_resize(s, 3 * 512);
+    assert_int_equal(bitset_count(s), 512);
+    bitset_free(s);
+}
+
+/* The leaf that is kept for later is not what a copy has. */
+static void a_copy_takes_no_more_than_it_needs(void **state)
+{
+    (void)state;
+    struct bitset *s = bitset_create(1 << 20, 512);
+    uint64_t empty = bitset_memory(s);
+    bitset_set(s, 512, 512);
+    bitset_clear_all(s);
+    struct bitset *copy = bitset_clone(s);
+    assert_true(bitset_memory(s) > empty);
+    assert_int_equal(bitset_memory(copy), empty);
+    bitset_free(copy);
+    bitset_free(s);
 }
 
 static void an_area_begins_and_ends_inside_a_granule_only_where_the_range_does(void **state)
@@ -272,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(granules_are_set_in_full_and_counted_up_to_the_length),
         cmocka_unit_test(an_area_begins_and_ends_inside_a_granule_only_where_the_range_does),
+        cmocka_unit_test(a_copy_takes_no_more_than_it_needs),
         cmocka_unit_test(the_largest_disk_costs_what_is_written_of_it),
         cmocka_unit_test(random_operations_agree_with_an_array),
     };

@@ -20,15 +20,36 @@
 
 #include <stdlib.h>
 
+enum { WALK_ROOM = 16 };
+
 struct edge_walk {
-    struct child **at;
-    size_t len, cap;
+    struct child **more; /* Those beyond the room. */
+    size_t len, more_cap;
+    struct child *room[WALK_ROOM];
 };
+
+static void walk_init(struct edge_walk *w)
+{
+    w->more = NULL;
+    w->len = w->more_cap = 0;
+}
 
 static void push(struct edge_walk *w, struct child *c)
 {
-    w->at = mem_grow(w->at, w->len, &w->cap, sizeof(*w->at));
-    w->at[w->len++] = c;
+    if (w->len < WALK_ROOM) {
+        w->room[w->len++] = c;
+        return;
+    }
+    size_t beyond = w->len++ - WALK_ROOM;
+    w->more = mem_grow(w->more, beyond, &w->more_cap, sizeof(*w->more));
+    w->more[beyond] = c;
+}
+
+static struct child *pop(struct edge_walk *w)
+{
+    CHECK(w->len > 0);
+    w->len--;
+    return w->len < WALK_ROOM ? w->room[w->len] : w->more[w->len - WALK_ROOM];
 }
 
 static void tell(struct layer *l, const struct node *n, enum drain_what what, bool subtree)
@@ -74,7 +95,7 @@ static void add_cover(struct node *n, bool more, struct edge_walk *w)
 static void sync_edges(struct edge_walk *w, const struct child *gone)
 {
     while (w->len > 0) {
-        struct child *c = w->at[--w->len];
+        struct child *c = pop(w);
         bool quiet = c != gone && c->node->quiesce > 0;
         bool covers = c != gone && c->parent && c->parent->covered > 0;
         if (covers != c->covers) {
@@ -90,19 +111,21 @@ static void sync_edges(struct edge_walk *w, const struct child *gone)
             }
         }
     }
-    free(w->at);
+    free(w->more);
 }
 
 void drain_edge_new(struct child *c)
 {
-    struct edge_walk w = { 0 };
+    struct edge_walk w;
+    walk_init(&w);
     push(&w, c);
     sync_edges(&w, NULL);
 }
 
 void drain_edge_gone(struct child *c)
 {
-    struct edge_walk w = { 0 };
+    struct edge_walk w;
+    walk_init(&w);
     push(&w, c);
     sync_edges(&w, c);
     CHECK(!c->quiet && !c->covers);
@@ -166,10 +189,14 @@ static size_t count_nodes(const struct layer *l)
 
 static bool at_rest(struct layer *l, struct node *n, enum reach reach)
 {
-    struct node **stack = NEW_ARRAY(struct node *, count_nodes(l) + 1);
+    struct node *room[32];
+    bool few = count_nodes(l) <= ARRAY_LEN(room);
+    struct node **stack = few ? room : NEW_ARRAY(struct node *, count_nodes(l));
     size_t len = collect(l, n, reach, stack);
     bool rest = at_rest_above(stack, len, l->marks);
-    free(stack);
+    if (!few) {
+        free(stack);
+    }
     return rest;
 }
 
@@ -205,14 +232,16 @@ static void trace_section(const struct node *n, bool begin, bool subtree)
 
 static void change_quiesce(struct node *n, bool more)
 {
-    struct edge_walk w = { 0 };
+    struct edge_walk w;
+    walk_init(&w);
     add_quiesce(n, more, &w);
     sync_edges(&w, NULL);
 }
 
 static void change_cover(struct node *n, bool more)
 {
-    struct edge_walk w = { 0 };
+    struct edge_walk w;
+    walk_init(&w);
     add_cover(n, more, &w);
     sync_edges(&w, NULL);
 }

@@ -30,7 +30,8 @@ struct event_limit {
     struct layer *layer;
     const char *name; /* Of the table. */
     char *key;        /* "": none. */
-    json_t *kept;     /* NULL: nothing came in this second. */
+    char *text;       /* Of the one that is kept; NULL: nothing came in this second. */
+    struct event kept;
     struct timer timer;
 };
 
@@ -42,7 +43,7 @@ static void limit_free(struct event_limit *e)
     }
     *at = e->next;
     timer_cancel(&e->layer->sim->clock, &e->timer);
-    json_decref(e->kept);
+    free(e->text);
     free(e->key);
     free(e);
 }
@@ -56,15 +57,16 @@ static void limit_start(struct event_limit *e)
 static void second_is_over(void *opaque)
 {
     struct event_limit *e = opaque;
-    json_t *event = e->kept;
-    if (!event) {
+    const struct event kept = e->kept; /* Another may be kept while this one is told. */
+    char *text = e->text;
+    if (!text) {
         limit_free(e);
         return;
     }
-    e->kept = NULL;
+    e->text = NULL;
     limit_start(e);
-    layer_deliver(e->layer, event);
-    json_decref(event);
+    layer_deliver(e->layer, &kept);
+    free(text);
 }
 
 static struct event_limit *limit_find(const struct layer *l, const char *name, const char *key)
@@ -88,22 +90,28 @@ static void limit_new(struct layer *l, const char *name, const char *key)
     limit_start(e);
 }
 
-bool event_limit_hold(struct layer *l, json_t *event)
+static void limit_keep(struct event_limit *e, const struct event *event)
 {
-    const char *name = json_string_value(json_object_get(event, "event"));
+    free(e->text);
+    e->text = mem_strndup(event->text, event->len);
+    e->kept = *event;
+    e->kept.name = e->name;
+    e->kept.text = e->text;
+}
+
+bool event_limit_hold(struct layer *l, const struct event *event, const json_t *data)
+{
     for (size_t i = 0; i < ARRAY_LEN(limited); i++) {
-        if (strcmp(limited[i].name, name) != 0) {
+        if (strcmp(limited[i].name, event->name) != 0) {
             continue;
         }
-        const json_t *data = json_object_get(event, "data");
         const char *key = limited[i].key
                               ? json_string_value(json_object_get(data, limited[i].key))
                               : "";
         CHECK(key != NULL);
-        struct event_limit *e = limit_find(l, name, key);
+        struct event_limit *e = limit_find(l, event->name, key);
         if (e) {
-            json_decref(e->kept);
-            e->kept = json_incref(event);
+            limit_keep(e, event);
             return true;
         }
         limit_new(l, limited[i].name, key);

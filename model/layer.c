@@ -10,7 +10,7 @@
 #include "model/layer_state.h"
 #include "model/machine.h"
 #include "model/object.h"
-#include "model/watch.h"
+#include "model/proposal.h"
 #include "sim/host_fd.h"
 
 #include <errno.h>
@@ -56,11 +56,14 @@ void layer_destroy(struct layer *l)
     CHECK(l->nodes == NULL && l->session == NULL);
     job_buffers_free(l);
     layer_names_fini(l);
+    proposal_fini(l);
     event_limit_fini(l);
     object_destroy_all(l);
     CHECK(l->throttle_groups == NULL);
     machine_destroy(l->machine);
     drive_forget_all(l);
+    strbuf_free(&l->event_text);
+    strbuf_free(&l->event_trace);
     if (l->host) {
         host_fds_reset(l->host);
     }
@@ -73,49 +76,9 @@ void layer_release_guests(struct layer *l)
     job_cancel_waiting(l);
 }
 
-void layer_on_event(struct layer *l, void (*fn)(void *opaque, const json_t *event), void *opaque)
-{
-    l->event = fn;
-    l->event_opaque = opaque;
-}
-
 void layer_set_hooks(struct layer *l, const struct layer_hooks *hooks)
 {
     l->hooks = *hooks;
-}
-
-void layer_deliver(struct layer *l, const json_t *event)
-{
-    const json_t *data = json_object_get(event, "data");
-    const char *name = json_string_value(json_object_get(event, "event"));
-    struct strbuf text = { 0 };
-    CHECK(name != NULL);
-    strbuf_puts(&text, name);
-    strbuf_putc(&text, ' ');
-    qmp_write(&text, data ? data : event);
-    trace_emit_text(&l->sim->trace, sim_now_ns(l->sim), TRACE_EVENT, 0, text.text, text.len);
-    strbuf_free(&text);
-    watch_event(l, name, data);
-    if (l->event) {
-        l->event(l->event_opaque, event);
-    }
-}
-
-void layer_emit(struct layer *l, const char *name, json_t *data)
-{
-    int64_t us = sim_now_ns(l->sim) / NS_PER_US;
-    json_t *event = json_object(), *time = json_object(); /* Jobs tell a lot: not json_pack. */
-    json_object_set_new_nocheck(time, "seconds", json_integer(us / 1000000));
-    json_object_set_new_nocheck(time, "microseconds", json_integer(us % 1000000));
-    json_object_set_new_nocheck(event, "timestamp", time);
-    json_object_set_new_nocheck(event, "event", json_string_nocheck(name));
-    if (data) {
-        json_object_set_new_nocheck(event, "data", data);
-    }
-    if (!event_limit_hold(l, event)) {
-        layer_deliver(l, event);
-    }
-    json_decref(event);
 }
 
 struct node *layer_find_node(const struct layer *l, const char *name)

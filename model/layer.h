@@ -39,9 +39,21 @@ int layer_make_image(struct sim *s, struct host *h, const struct blk_driver *con
 /* [io] The same for a request that is a value already. */
 json_t *layer_qmp(struct layer *l, const json_t *request);
 
-/* Where events go: the callback gets {"event": NAME, "data": {...}, "timestamp": {...}} borrowed.
- * The timestamp is virtual time. */
-void layer_on_event(struct layer *l, void (*fn)(void *opaque, const json_t *event), void *opaque);
+/* An event, as a monitor tells it: {"timestamp": {...}, "event": NAME, "data": {...}} on one line,
+ * without data where there are none.  The timestamp is virtual time. */
+struct event {
+    const char *name;
+    const char *text;
+    size_t len;  /* Of the text. */
+    size_t data; /* Where in it the value of "data" begins; 0: there is none. */
+};
+
+/* Where events go; borrowed by the callback. */
+void layer_on_event(struct layer *l, void (*fn)(void *opaque, const struct event *event),
+                    void *opaque);
+
+/* The value of an event's text, new. */
+json_t *event_value(const char *text);
 
 /* What stands outside of the layer and a monitor command may ask for.  Any member may be NULL. */
 struct layer_hooks {

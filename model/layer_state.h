@@ -41,15 +41,17 @@ struct layer {
     uint64_t nodes_alive;                    /* Those that are not linked included. */
     uint32_t drainers;                       /* Who waits for nodes to be at rest, in */
     struct co_queue drain_queue;
-    bool proposing;                          /* A proposal is under way. */
+    bool proposing;                          /* A proposal is under way: */
+    struct proposal *proposal;               /* this one, or the memory of the last; or NULL. */
     struct co_mutex qmp;                     /* One command at a time (model/qmp/command.c). */
     struct qmp_session *session;             /* Whose command runs; NULL: none. */
     struct qmp_session text_session;         /* Of layer_qmp_text. */
     struct qmp_index commands;               /* By name. */
     struct layer_hooks hooks;
     struct event_limit *event_limits;        /* Of events that were told within a second. */
-    void (*event)(void *opaque, const json_t *event);
+    void (*event)(void *opaque, const struct event *event);
     void *event_opaque;
+    struct strbuf event_text, event_trace;   /* Memory for the text of events (model/event.c). */
     struct graph_watch watch;
     void (*warning)(void *opaque, const char *text);
     void *warning_opaque;
@@ -59,15 +61,23 @@ struct layer {
 
 /* Emits a QMP event; data is stolen, may be NULL. */
 void layer_emit(struct layer *l, const char *name, json_t *data);
+/* The same for one that is told often and not limited: no value is made for it. */
+struct event_member {
+    const char *key;
+    const char *text; /* NULL: number it is. */
+    int64_t number;
+};
+void layer_emit_members(struct layer *l, const char *name, const struct event_member *members,
+                        size_t n);
 
 /* A warning, as QEMU writes it to stderr: to the trace, and to whoever listens. */
 void layer_warn(struct layer *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Tells an event to whoever listens, now. */
-void layer_deliver(struct layer *l, const json_t *event);
+void layer_deliver(struct layer *l, const struct event *event);
 /* [ctl] Whether an event of that kind was told just now, and this one is kept for later
- * (model/event_limit.c). */
-bool event_limit_hold(struct layer *l, json_t *event);
+ * (model/event_limit.c).  data: its value, or NULL. */
+bool event_limit_hold(struct layer *l, const struct event *event, const json_t *data);
 void event_limit_fini(struct layer *l);
 
 /* Checked: no node has the name of the one that is added. */

@@ -36,7 +36,8 @@ static void link_node(struct node *n)
     *(l->nodes_tail ? &l->nodes_tail->next : &l->nodes) = n;
     l->nodes_tail = n;
     layer_names_add(l, n);
-    sim_trace_text(n->sim, TRACE_GRAPH, "add %s %s", n->name, n->drv->name);
+    sim_trace_words(n->sim, TRACE_GRAPH,
+                    (const char *const[]){ "add ", n->name, " ", n->drv->name }, 4);
 }
 
 static void unlink_node(struct node *n)
@@ -45,7 +46,7 @@ static void unlink_node(struct node *n)
     *(n->prev ? &n->prev->next : &l->nodes) = n->next;
     *(n->next ? &n->next->prev : &l->nodes_tail) = n->prev;
     layer_names_remove(l, n);
-    sim_trace_text(n->sim, TRACE_GRAPH, "remove %s", n->name);
+    sim_trace_words(n->sim, TRACE_GRAPH, (const char *const[]){ "remove ", n->name }, 2);
 }
 
 static void detach_children(struct node *n)

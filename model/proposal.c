@@ -19,19 +19,57 @@ void walk_push(struct node_walk *w, struct node *n)
 
 struct proposal *proposal_begin(struct layer *l)
 {
-    struct proposal *p = NEW(struct proposal);
+    struct proposal *p = l->proposal;
     CHECK(!l->proposing);
+    if (!p) {
+        l->proposal = p = NEW(struct proposal);
+        p->layer = l;
+    }
     l->proposing = true;
-    p->layer = l;
+    p->only_less = p->keep_frozen = false;
+    p->edges = NULL;
+    p->nodes = NULL;
     p->edges_tail = &p->edges;
     p->nodes_tail = &p->nodes;
+    p->edges_used = p->nodes_used = 0;
+    p->lifted.len = p->solved.len = p->queue.len = p->stack.len = 0;
     return p;
+}
+
+void proposal_fini(struct layer *l)
+{
+    struct proposal *p = l->proposal;
+    CHECK(!l->proposing);
+    if (p) {
+        free(p->lifted.at);
+        free(p->solved.at);
+        free(p->queue.at);
+        free(p->stack.at);
+        free(p);
+    }
+    l->proposal = NULL;
+}
+
+static struct node_change *node_change_new(struct proposal *p)
+{
+    bool heap = p->nodes_used == PROPOSAL_ROOM;
+    struct node_change *n = heap ? NEW(struct node_change) : &p->node_room[p->nodes_used++];
+    *n = (struct node_change){ .heap = heap };
+    return n;
+}
+
+static struct edge_change *edge_change_new(struct proposal *p)
+{
+    bool heap = p->edges_used == PROPOSAL_ROOM;
+    struct edge_change *e = heap ? NEW(struct edge_change) : &p->edge_room[p->edges_used++];
+    *e = (struct edge_change){ .heap = heap };
+    return e;
 }
 
 struct node_change *proposal_node(struct proposal *p, struct node *n)
 {
     if (!n->change) {
-        n->change = NEW(struct node_change);
+        n->change = node_change_new(p);
         n->change->node = n;
         n->change->height = n->height;
         *p->nodes_tail = n->change;
@@ -43,7 +81,7 @@ struct node_change *proposal_node(struct proposal *p, struct node *n)
 struct edge_change *proposal_edge(struct proposal *p, struct child *c)
 {
     if (!c->change) {
-        c->change = NEW(struct edge_change);
+        c->change = edge_change_new(p);
         c->change->c = c;
         c->change->to = c->node;
         c->change->perm = c->perm;
@@ -157,28 +195,28 @@ void proposal_set_flags(struct proposal *p, struct node *n, const struct node_fl
 }
 
 /* Edges of what `to` stands on, itself included, stay: they would close a circle. */
-static void mark_below(struct node *to, uint64_t mark)
+static void mark_below(struct proposal *p, struct node *to, uint64_t mark)
 {
-    struct node_walk stack = { 0 };
+    struct node_walk *stack = &p->stack;
+    CHECK(stack->len == 0);
     to->mark = mark;
-    walk_push(&stack, to);
-    while (stack.len > 0) {
-        const struct node *n = stack.at[--stack.len];
+    walk_push(stack, to);
+    while (stack->len > 0) {
+        const struct node *n = stack->at[--stack->len];
         for (struct child *c = first_child(n); c; c = next_child(n, c)) {
             struct node *below = edge_target(c);
             if (below->mark != mark) {
                 below->mark = mark;
-                walk_push(&stack, below);
+                walk_push(stack, below);
             }
         }
     }
-    free(stack.at);
 }
 
 void proposal_replace(struct proposal *p, struct node *from, struct node *to)
 {
     uint64_t below = ++p->layer->marks;
-    mark_below(to, below);
+    mark_below(p, to, below);
     for (struct child *c = from->parents; c; c = c->next_parent) {
         bool stays = c->ops && c->ops->stay_at_node;
         if (edge_target(c) == from && !stays && !(c->parent && c->parent->mark == below)) {
@@ -251,19 +289,20 @@ static void proposal_free(struct proposal *p)
         if (e->c) {
             e->c->change = NULL;
         }
-        free(e);
+        if (e->heap) {
+            free(e);
+        }
     }
     struct node_change *next_node;
     for (struct node_change *n = p->nodes; n; n = next_node) {
         next_node = n->next;
         n->node->change = NULL;
         n->node->next_flags = NULL;
-        free(n);
+        if (n->heap) {
+            free(n);
+        }
     }
     p->layer->proposing = false;
-    free(p->lifted.at);
-    free(p->solved.at);
-    free(p);
 }
 
 void proposal_discard(struct proposal *p)

@@ -25,6 +25,8 @@
 struct proposal;
 
 struct proposal *proposal_begin(struct layer *l);
+/* The end of the layer. */
+void proposal_fini(struct layer *l);
 
 /* A new edge to `to`; parent NULL: with ops and opaque, using and sharing perm (for a node as
  * parent perm is solved).  Returned: the edge, the parent's from proposal_apply on and not before.

@@ -39,7 +39,12 @@ struct note {
     struct edge_note *edges;
     struct node_note *nodes;
     struct node **lifted; /* Referenced while the note lives. */
+    /* All three follow, in one piece of memory. */
 };
+_Static_assert(sizeof(struct note) % 8 == 0 && sizeof(struct edge_note) % 8 == 0 &&
+                   sizeof(struct node_note) % 8 == 0 && _Alignof(struct edge_note) <= 8 &&
+                   _Alignof(struct node_note) <= 8,
+               "they follow each other without gaps");
 
 /* ---- Lists ---- */
 
@@ -125,8 +130,8 @@ static void block_backing(struct child *c, struct node *n)
 static void trace_edge(const struct child *c, const char *what, const struct node *n)
 {
     if (c->parent) {
-        sim_trace_text(n->sim, TRACE_GRAPH, "%s %s -%s-> %s", what, c->parent->name, c->name,
-                       n->name);
+        const char *const words[] = { what, " ", c->parent->name, " -", c->name, "-> ", n->name };
+        sim_trace_words(n->sim, TRACE_GRAPH, words, ARRAY_LEN(words));
     }
 }
 
@@ -298,9 +303,6 @@ static void note_clean(void *opaque)
     for (size_t i = 0; i < note->lifted_len; i++) {
         let_go(note->lifted[i]);
     }
-    free(note->edges);
-    free(note->nodes);
-    free(note->lifted);
     free(note);
 }
 
@@ -319,9 +321,22 @@ static void apply_nodes(struct proposal *p, struct note *note)
     }
 }
 
+static struct note *note_new(size_t edges, size_t nodes, size_t lifted)
+{
+    size_t edges_bytes = edges * sizeof(struct edge_note);
+    size_t nodes_bytes = nodes * sizeof(struct node_note);
+    char *at = mem_alloc(sizeof(struct note) + edges_bytes + nodes_bytes +
+                         lifted * sizeof(struct node *));
+    struct note *note = (struct note *)(void *)at;
+    at += sizeof(*note);
+    *note = (struct note){ .edges = (struct edge_note *)(void *)at,
+                           .nodes = (struct node_note *)(void *)(at + edges_bytes),
+                           .lifted = (struct node **)(void *)(at + edges_bytes + nodes_bytes) };
+    return note;
+}
+
 void proposal_commit(struct proposal *p, struct txn *txn)
 {
-    struct note *note = NEW(struct note);
     size_t edges = 0, nodes = 0;
     for (const struct edge_change *e = p->edges; e; e = e->next) {
         edges++;
@@ -329,10 +344,8 @@ void proposal_commit(struct proposal *p, struct txn *txn)
     for (const struct node_change *n = p->nodes; n; n = n->next) {
         nodes++;
     }
+    struct note *note = note_new(edges, nodes, p->lifted.len);
     note->layer = p->layer;
-    note->edges = NEW_ARRAY(struct edge_note, edges + 1);
-    note->nodes = NEW_ARRAY(struct node_note, nodes + 1);
-    note->lifted = NEW_ARRAY(struct node *, p->lifted.len + 1);
     for (size_t i = 0; i < p->lifted.len; i++) {
         if (p->lifted.at[i]->open && !p->lifted.at[i]->closing) {
             note->lifted[note->lifted_len++] = node_ref(p->lifted.at[i]);

@@ -14,6 +14,7 @@
 #include "model/proposal.h"
 
 struct edge_change {
+    bool heap;             /* Beyond the room of the proposal. */
     struct child *c;
     struct node *to;       /* NULL: dropped. */
     struct perm_pair perm; /* As it would be. */
@@ -24,6 +25,7 @@ struct edge_change {
 };
 
 struct node_change {
+    bool heap;             /* Beyond the room of the proposal. */
     struct node *node;
     uint32_t height;       /* As it would be. */
     bool processed;        /* Its permissions are solved. */
@@ -41,6 +43,9 @@ struct node_walk {
     size_t len, cap;
 };
 
+enum { PROPOSAL_ROOM = 8 };
+
+/* A layer has one, for there is one at a time, and its memory serves the next. */
 struct proposal {
     struct layer *layer;
     bool only_less;
@@ -49,6 +54,11 @@ struct proposal {
     struct node_change *nodes, **nodes_tail;
     struct node_walk lifted; /* Nodes above changed edges, each after all that is below it. */
     struct node_walk solved; /* Nodes in the order in which their permissions were solved. */
+    struct node_walk queue;  /* Nodes whose permissions are to be solved, a heap. */
+    struct node_walk stack;  /* Of a walk under way. */
+    size_t edges_used, nodes_used; /* Of the room. */
+    struct edge_change edge_room[PROPOSAL_ROOM];
+    struct node_change node_room[PROPOSAL_ROOM];
 };
 
 void walk_push(struct node_walk *w, struct node *n);

@@ -22,22 +22,22 @@
 static bool leads_to(struct proposal *p, struct node *n, const struct node *wanted)
 {
     uint64_t seen = ++p->layer->marks;
-    struct node_walk stack = { 0 };
+    struct node_walk *stack = &p->stack;
     bool found = false;
     n->mark = seen;
-    walk_push(&stack, n);
-    while (stack.len > 0 && !found) {
-        struct node *at = stack.at[--stack.len];
+    stack->len = 0;
+    walk_push(stack, n);
+    while (stack->len > 0 && !found) {
+        struct node *at = stack->at[--stack->len];
         found = at == wanted;
         for (struct child *c = first_child(at); c; c = next_child(at, c)) {
             struct node *below = edge_target(c);
             if (below->mark != seen) {
                 below->mark = seen;
-                walk_push(&stack, below);
+                walk_push(stack, below);
             }
         }
     }
-    free(stack.at);
     return found;
 }
 
@@ -54,34 +54,34 @@ static int report_cycle(struct proposal *p, struct error *err)
 
 /* Puts the nodes above and including root on the list, each after all that can reach it; false: a
  * cycle.  A node is on the stack with `open` while what is above it is looked at. */
-static bool walk_up(struct node_walk *order, struct node *root, uint64_t open, uint64_t done)
+static bool walk_up(struct proposal *p, struct node *root, uint64_t open, uint64_t done)
 {
-    struct node_walk stack = { 0 };
+    struct node_walk *stack = &p->stack;
     bool ok = true;
+    stack->len = 0;
     if (root->mark != done) {
-        walk_push(&stack, root);
+        walk_push(stack, root);
     }
-    while (stack.len > 0 && ok) {
-        struct node *n = stack.at[stack.len - 1];
+    while (stack->len > 0 && ok) {
+        struct node *n = stack->at[stack->len - 1];
         if (n->mark == done) {
-            stack.len--;
+            stack->len--;
             continue;
         }
         if (n->mark == open) {
             n->mark = done;
-            walk_push(order, n);
-            stack.len--;
+            walk_push(&p->lifted, n);
+            stack->len--;
             continue;
         }
         n->mark = open;
         for (struct child *c = first_parent(n); c && ok; c = next_parent(n, c)) {
             if (c->parent && c->parent->mark != done) {
                 ok = c->parent->mark != open;
-                walk_push(&stack, c->parent);
+                walk_push(stack, c->parent);
             }
         }
     }
-    free(stack.at);
     return ok;
 }
 
@@ -118,7 +118,7 @@ static int solve_heights(struct proposal *p, struct error *err)
 {
     uint64_t open = ++p->layer->marks, done = ++p->layer->marks;
     for (const struct edge_change *e = p->edges; e; e = e->next) {
-        if (e->c->parent && !walk_up(&p->lifted, e->c->parent, open, done)) {
+        if (e->c->parent && !walk_up(p, e->c->parent, open, done)) {
             return report_cycle(p, err);
         }
     }
@@ -189,51 +189,48 @@ static int solve_parents(const struct node *n, struct perm_pair *out, struct err
     return harmless ? 0 : find_conflict(n, err);
 }
 
-/* Nodes to be looked at, the highest first; of equal ones the older. */
-struct queue {
-    struct node_walk heap;
-};
-
+/* In the queue of nodes to be looked at: the highest first; of equal ones the older. */
 static bool comes_before(const struct node *a, const struct node *b)
 {
     uint32_t ha = node_height(a), hb = node_height(b);
     return ha != hb ? ha > hb : a->id < b->id;
 }
 
-static void queue_push(struct proposal *p, struct queue *q, struct node *n)
+static void queue_push(struct proposal *p, struct node *n)
 {
+    struct node_walk *q = &p->queue;
     struct node_change *change = proposal_node(p, n);
     CHECK(!change->processed);
     if (change->queued) {
         return;
     }
     change->queued = true;
-    walk_push(&q->heap, n);
-    size_t i = q->heap.len - 1;
-    while (i > 0 && comes_before(n, q->heap.at[(i - 1) / 2])) {
-        q->heap.at[i] = q->heap.at[(i - 1) / 2];
+    walk_push(q, n);
+    size_t i = q->len - 1;
+    while (i > 0 && comes_before(n, q->at[(i - 1) / 2])) {
+        q->at[i] = q->at[(i - 1) / 2];
         i = (i - 1) / 2;
     }
-    q->heap.at[i] = n;
+    q->at[i] = n;
 }
 
-static struct node *queue_pop(struct queue *q)
+static struct node *queue_pop(struct node_walk *q)
 {
-    struct node *first = q->heap.at[0], *last = q->heap.at[--q->heap.len];
+    struct node *first = q->at[0], *last = q->at[--q->len];
     size_t i = 0, below;
-    while ((below = 2 * i + 1) < q->heap.len) {
-        if (below + 1 < q->heap.len &&
-            comes_before(q->heap.at[below + 1], q->heap.at[below])) {
+    while ((below = 2 * i + 1) < q->len) {
+        if (below + 1 < q->len &&
+            comes_before(q->at[below + 1], q->at[below])) {
             below++;
         }
-        if (!comes_before(q->heap.at[below], last)) {
+        if (!comes_before(q->at[below], last)) {
             break;
         }
-        q->heap.at[i] = q->heap.at[below];
+        q->at[i] = q->at[below];
         i = below;
     }
-    if (q->heap.len > 0) {
-        q->heap.at[i] = last;
+    if (q->len > 0) {
+        q->at[i] = last;
     }
     return first;
 }
@@ -259,8 +256,8 @@ static int check_node(const struct proposal *p, const struct node *n, struct per
     return 0;
 }
 
-/* What n asks of its children.  q NULL: nobody is to be looked at because of it. */
-static int solve_node(struct proposal *p, struct queue *q, struct node *n, struct error *err)
+/* What n asks of its children.  Not follow: nobody is to be looked at because of it. */
+static int solve_node(struct proposal *p, bool follow, struct node *n, struct error *err)
 {
     struct perm_pair cum;
     int ret = solve_parents(n, &cum, err);
@@ -280,8 +277,8 @@ static int solve_node(struct proposal *p, struct queue *q, struct node *n, struc
         }
         if (perm.used != old.used || perm.shared != old.shared) {
             proposal_edge(p, c)->perm = perm;
-            if (q) {
-                queue_push(p, q, edge_target(c));
+            if (follow) {
+                queue_push(p, edge_target(c));
             }
         }
     }
@@ -327,7 +324,7 @@ static int tell_conflict(struct proposal *p, struct error *err)
     }
     int ret = 0;
     for (size_t i = order.len; i > 0 && ret == 0; i--) {
-        ret = solve_node(p, NULL, order.at[i - 1], err);
+        ret = solve_node(p, false, order.at[i - 1], err);
     }
     CHECK(ret < 0);
     free(order.at);
@@ -336,20 +333,18 @@ static int tell_conflict(struct proposal *p, struct error *err)
 
 static int solve_permissions(struct proposal *p, struct error *err)
 {
-    struct queue q = { { 0 } };
     for (const struct node_change *n = p->nodes; n; n = n->next) {
         if (n->asked) {
-            queue_push(p, &q, n->node);
+            queue_push(p, n->node);
         }
     }
     int ret = 0;
-    while (q.heap.len > 0 && ret == 0) {
-        struct node *n = queue_pop(&q);
+    while (p->queue.len > 0 && ret == 0) {
+        struct node *n = queue_pop(&p->queue);
         n->change->processed = true;
         walk_push(&p->solved, n);
-        ret = solve_node(p, &q, n, NULL);
+        ret = solve_node(p, true, n, NULL);
     }
-    free(q.heap.at);
     return ret < 0 && err ? tell_conflict(p, err) : ret;
 }
 

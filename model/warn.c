@@ -8,7 +8,7 @@
 
 static void warn(struct layer *l, const char *text)
 {
-    sim_trace_text(l->sim, TRACE_GRAPH, "warning %s", text);
+    sim_trace_words(l->sim, TRACE_GRAPH, (const char *const[]){ "warning ", text }, 2);
     if (l->warning) {
         l->warning(l->warning_opaque, text);
     }

@@ -6,8 +6,6 @@
 #include "model/job/job_private.h"
 #include "model/layer_state.h"
 
-#include <string.h>
-
 _Static_assert(VIEW_JOB_UNDEFINED == (int)JOB_UNDEFINED && VIEW_JOB_CREATED == (int)JOB_CREATED &&
                    VIEW_JOB_RUNNING == (int)JOB_RUNNING && VIEW_JOB_PAUSED == (int)JOB_PAUSED &&
                    VIEW_JOB_READY == (int)JOB_READY && VIEW_JOB_STANDBY == (int)JOB_STANDBY &&
@@ -82,17 +80,13 @@ void watch_job_moves(const struct job *j, enum view_job_status from)
     }
 }
 
-void watch_event(const struct layer *l, const char *name, const json_t *data)
+void watch_job_event(const struct job *j, const char *name, const char *status)
 {
-    bool of_job = strncmp(name, "JOB_", 4) == 0 || strncmp(name, "BLOCK_JOB_", 10) == 0;
-    if (!of_job || !l->watch.job_event) {
-        return;
+    const struct graph_watch *w = &j->layer->watch;
+    CHECK(j->id != NULL);
+    if (w->job_event) {
+        w->job_event(w->opaque, &(struct job_event){ name, j->id, status });
     }
-    const char *id = json_string_value(json_object_get(data, "id"));
-    id = id ? id : json_string_value(json_object_get(data, "device"));
-    CHECK(id != NULL);
-    const struct job_event e = { name, id, json_string_value(json_object_get(data, "status")) };
-    l->watch.job_event(l->watch.opaque, &e);
 }
 
 void watch_job(const struct job *j, struct job_note note)

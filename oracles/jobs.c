@@ -211,9 +211,10 @@ static void end_told(struct jobs *s, struct known_job *k, const struct job_event
 {
     bool cancelled = strcmp(e->name, "BLOCK_JOB_CANCELLED") == 0;
     bool right = k->status == VIEW_JOB_ABORTING || (k->status == VIEW_JOB_PENDING && !cancelled);
-    if (k->ended || !right) {
+    if (!k->owes_end || !right) {
         oracle_fail(s->o, "event", "%s of job '%s', which is '%s'%s", e->name, e->id,
-                    status_names[k->status], k->ended ? " and whose end was told" : "");
+                    status_names[k->status],
+                    k->ended ? " and whose end was told" : k->owes_end ? "" : " and never ran");
     }
     k->ended = true;
     k->owes_end = false;

@@ -171,11 +171,13 @@ static char *make_image(const struct ref *r, const struct node_view *v)
     static const char *const place[] = { "offset", "size" };
     for (size_t i = 0; i < ARRAY_LEN(place); i++) {
         char *text = option_of(v->node, place[i]);
-        strbuf_printf(&b, "|%s", text ? text : "");
+        strbuf_putc(&b, '|');
+        strbuf_puts(&b, text ? text : "");
         free(text);
     }
     for (size_t i = 0; i < r->files_len; i++) {
-        strbuf_printf(&b, "|%s", r->files[i].name);
+        strbuf_putc(&b, '|');
+        strbuf_puts(&b, r->files[i].name);
     }
     return b.text;
 }

@@ -30,6 +30,13 @@ void run_log(struct run_ctx *ctx, const char *kind, const char *text)
     result_log(ctx->r, ctx->statement, ctx->line, ctx->sim ? sim_now_ns(ctx->sim) : 0, kind, text);
 }
 
+const char *run_log_take(struct run_ctx *ctx, const char *kind, char *text)
+{
+    result_log_take(ctx->r, ctx->statement, ctx->line, ctx->sim ? sim_now_ns(ctx->sim) : 0, kind,
+                    text);
+    return text;
+}
+
 static void set_place(struct run_ctx *ctx, struct place at)
 {
     struct result *r = ctx->r;
@@ -372,16 +379,6 @@ static void set_key(const struct unit *u, const struct run_config *cfg, struct r
     r->seed = u->seed;
 }
 
-/* Rows of the log are kept for failures, or when they were asked for. */
-static void drop_log(struct result *r)
-{
-    for (size_t i = 0; i < r->log_len; i++) {
-        free(r->log[i].kind);
-        free(r->log[i].text);
-    }
-    r->log_len = 0;
-}
-
 /* Behind the last statement that does not stand below the line. */
 static void log_graph(struct run_ctx *ctx, const struct script_case *c, size_t i)
 {
@@ -473,8 +470,9 @@ void run_once(const struct unit *u, const struct run_config *cfg, struct result 
     if (!ctx->broken) {
         free(ctx);
     }
+    /* Rows of the log are kept for failures, or when they were asked for. */
     if (r->verdict == VERDICT_PASS && !cfg->log_all && !cfg->keep_trace && !cfg->graph_at) {
-        drop_log(r);
+        result_log_clear(r);
     }
 }
 

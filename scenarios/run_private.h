@@ -80,7 +80,8 @@ struct run_taint {
 };
 
 struct run_event {
-    json_t *event;
+    const char *text; /* The log's. */
+    json_t *value;    /* Owned; NULL: nobody has looked at it. */
     uint32_t statement;
 };
 
@@ -136,6 +137,8 @@ void run_fail(struct run_ctx *ctx, enum verdict verdict, const char *oracle, con
               struct place at, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 /* A row of the log, at the statement in progress. */
 void run_log(struct run_ctx *ctx, const char *kind, const char *text);
+/* The same with a text that is the log's from now on: as long as the run. */
+const char *run_log_take(struct run_ctx *ctx, const char *kind, char *text);
 /* Tells the oracles that the instant is over, and files new events. */
 void run_quiesce(struct run_ctx *ctx);
 /* The value of ${name}: a parameter, or "seed". */

@@ -338,6 +338,21 @@ static void events_come_in_order(void **state)
     assert_passes("case t\n" NODE_N0 "io n0 flush\n    no-event JOB_STATUS_CHANGE\n");
 }
 
+static void what_a_race_decides_may_fail(void **state)
+{
+    (void)state;
+    assert_passes("case t\nmodel-only virtual-time\n" NODE_N0
+                  "@may-fail blockdev-del node-name=n0 => error /Failed to find/\n"
+                  "@may-fail blockdev-del node-name=n0 => error /Failed to find/\n");
+    assert_fails("case t\nmodel-only virtual-time\n" NODE_N0
+                 "@may-fail blockdev-del node-name=n1 => error /is busy/\n", 4,
+                 "expect:error:the error's text does not match", "Failed to find");
+    assert_fails("case t\nmodel-only virtual-time\n" NODE_N0
+                 "@may-fail blockdev-del node-name=n1\n", 4,
+                 "expect:ok:unexpected error: Failed to find node with node-name='*'",
+                 "Failed to find");
+}
+
 static void progress_is_told(void *opaque, uint32_t statement, int line)
 {
     struct strbuf *out = opaque;
@@ -594,6 +609,7 @@ int main(void)
         cmocka_unit_test(what_is_required_may_be_missing),
         cmocka_unit_test(the_second_run_is_compared),
         cmocka_unit_test(events_come_in_order),
+        cmocka_unit_test(what_a_race_decides_may_fail),
         cmocka_unit_test(progress_and_log_follow_the_statements),
         cmocka_unit_test(disks_begin_as_told),
         cmocka_unit_test(faults_come_as_told),

@@ -59,8 +59,13 @@ struct target_ops {
 /* Concrete targets begin with this. */
 struct target {
     const struct target_ops *ops;
-    /* Events in order, as {"event","data","timestamp"}; the runner consumes. */
+    /* Events in order, as {"event","data","timestamp"}; the runner consumes.  A target has them
+     * either as values or as texts. */
     json_t *events;
+    struct event_texts {
+        char **at; /* JSON on one line. */
+        size_t len, cap;
+    } event_texts;
     bool event_came; /* Set with each event; the runner resets it. */
 };
 

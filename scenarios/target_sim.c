@@ -47,10 +47,12 @@ static struct target_sim *sim_of(const struct target *t)
     return (struct target_sim *)(uintptr_t)t;
 }
 
-static void on_event(void *opaque, const json_t *event)
+static void on_event(void *opaque, const struct event *event)
 {
     struct target_sim *ts = opaque;
-    json_array_append(ts->base.events, (json_t *)(uintptr_t)event); /* Nobody changes it. */
+    struct event_texts *q = &ts->base.event_texts;
+    q->at = mem_grow(q->at, q->len, &q->cap, sizeof(*q->at));
+    q->at[q->len++] = mem_strndup(event->text, event->len);
     ts->base.event_came = true;
 }
 
@@ -70,7 +72,8 @@ static void on_quit(void *opaque)
 static void on_warning(void *opaque, const char *text)
 {
     struct target_sim *ts = opaque;
-    strbuf_printf(&ts->warnings, "%s\n", text);
+    strbuf_puts(&ts->warnings, text);
+    strbuf_putc(&ts->warnings, '\n');
 }
 
 char *target_sim_take_warnings(struct target *t)
@@ -329,6 +332,10 @@ static void target_destroy(struct target *t)
     io_shell_destroy(ts->io);
     host_destroy(ts->host);
     json_decref(ts->base.events);
+    for (size_t i = 0; i < ts->base.event_texts.len; i++) {
+        free(ts->base.event_texts.at[i]);
+    }
+    free(ts->base.event_texts.at);
     strbuf_free(&ts->warnings);
     for (size_t i = 0; ts->iothreads[i]; i++) {
         free(ts->iothreads[i]);

@@ -144,6 +144,24 @@ void sim_describe_waiters(const struct sim *s, struct strbuf *out)
     }
 }
 
+void sim_trace_words(struct sim *s, enum trace_type type, const char *const *words, size_t n)
+{
+    char usual[256];
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        len += strlen(words[i]);
+    }
+    char *text = len < sizeof(usual) ? usual : mem_alloc(len + 1), *at = text;
+    for (size_t i = 0; i < n; i++) {
+        at = stpcpy(at, words[i]);
+    }
+    CHECK(at == text + len);
+    trace_emit_text(&s->trace, sim_now_ns(s), type, 0, text, len);
+    if (text != usual) {
+        free(text);
+    }
+}
+
 void sim_trace_text(struct sim *s, enum trace_type type, const char *fmt, ...)
 {
     char usual[256];

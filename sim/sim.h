@@ -77,7 +77,9 @@ static inline void sim_trace(struct sim *s, enum trace_type type, uint16_t op, u
     trace_emit(&s->trace, s->clock.now_ns, type, op, id, a, b);
 }
 
-/* A text record; printf form. */
+/* A text record: the words one behind the other. */
+void sim_trace_words(struct sim *s, enum trace_type type, const char *const *words, size_t n);
+/* The same in printf form. */
 void sim_trace_text(struct sim *s, enum trace_type type, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

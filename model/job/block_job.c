@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "model/layer_state.h"
+#include "model/watch.h"
 #include "sim/clock.h"
 
 #include <errno.h>
@@ -102,24 +103,6 @@ void block_job_remove_nodes(struct block_job *b)
     }
 }
 
-struct child *block_job_child(const struct block_job *b, const char *name)
-{
-    const struct block_job_node *n = b->nodes;
-    while (n && strcmp(n->edge->name, name) != 0) {
-        n = n->next;
-    }
-    return n ? n->edge : NULL;
-}
-
-bool block_job_has_node(const struct block_job *b, const struct node *n)
-{
-    const struct block_job_node *one = b->nodes;
-    while (one && one->edge->node != n) {
-        one = one->next;
-    }
-    return one != NULL;
-}
-
 const struct child *block_job_edge(const struct block_job *b, size_t i)
 {
     const struct block_job_node *one = b->nodes;
@@ -161,8 +144,8 @@ int block_job_create(struct node *n, const char *id, const struct job_driver *dr
 {
     struct job *j;
     CHECK(drv->size >= sizeof(struct block_job) && drv->free);
-    int ret = job_create(n->layer, id ? id : block_job_default_id(n), drv, txn, flags, n->iothread, &j,
-                         err);
+    const char *name = id ? id : block_job_default_id(n);
+    int ret = job_create(n->layer, name, drv, txn, flags, n->iothread, &j, err);
     if (ret < 0) {
         return ret;
     }
@@ -241,9 +224,12 @@ int64_t block_job_delay_ns(struct block_job *b, int64_t bytes)
     return rate_limit_delay_ns(&b->limit, (uint64_t)bytes, sim_now_ns(b->job.sim));
 }
 
-void block_job_throttle(struct block_job *b, int64_t bytes)
+/* An event without a status; data is stolen. */
+static void tell(struct job *j, const char *name, json_t *data)
 {
-    job_sleep(&b->job, block_job_delay_ns(b, bytes));
+    CHECK(data != NULL);
+    watch_job_event(j, name, NULL);
+    layer_emit(j->layer, name, data);
 }
 
 /* ---- Errors ---- */
@@ -272,7 +258,7 @@ enum error_action block_job_error(struct block_job *b, enum on_error policy, boo
     json_t *data = json_pack("{s:s, s:s, s:s}", "device", b->job.id, "operation",
                              is_read ? "read" : "write", "action", names[action]);
     CHECK(data != NULL);
-    layer_emit(b->job.layer, "BLOCK_JOB_ERROR", data);
+    tell(&b->job, "BLOCK_JOB_ERROR", data);
     if (action == ERROR_ACTION_STOP) {
         if (!b->job.user_paused) {
             b->job.user_paused = true; /* So that the user can let it go on. */
@@ -306,14 +292,14 @@ static json_t *progress(const struct block_job *b)
 
 void block_job_tell_ready(struct job *j)
 {
-    layer_emit(j->layer, "BLOCK_JOB_READY", progress(block_job_of(j)));
+    tell(j, "BLOCK_JOB_READY", progress(block_job_of(j)));
 }
 
 void block_job_tell_pending(struct job *j)
 {
     json_t *data = json_pack("{s:s, s:s}", "type", job_type_name(j->drv->type), "id", j->id);
     CHECK(data != NULL);
-    layer_emit(j->layer, "BLOCK_JOB_PENDING", data);
+    tell(j, "BLOCK_JOB_PENDING", data);
 }
 
 void block_job_tell_ended(struct job *j, bool cancelled)
@@ -322,7 +308,7 @@ void block_job_tell_ended(struct job *j, bool cancelled)
     if (!cancelled && j->ret < 0) {
         json_object_set_new(data, "error", json_string(j->error));
     }
-    layer_emit(j->layer, cancelled ? "BLOCK_JOB_CANCELLED" : "BLOCK_JOB_COMPLETED", data);
+    tell(j, cancelled ? "BLOCK_JOB_CANCELLED" : "BLOCK_JOB_COMPLETED", data);
 }
 
 json_t *block_job_info(const struct block_job *b)

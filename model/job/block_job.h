@@ -36,9 +36,6 @@ static inline struct block_job *block_job_of(struct job *j)
     return (struct block_job *)j;
 }
 
-/* A node by the job's name for it ("main node", "source", "target", "base"...). */
-struct child *block_job_child(const struct block_job *b, const char *name);
-
 /* The id of a job on n when none is given: the name of the first block device that has n as its
  * medium; "": there is none. */
 const char *block_job_default_id(const struct node *n);
@@ -54,7 +51,6 @@ int block_job_add_node(struct block_job *b, const char *name, struct node *n,
                        struct perm_pair perm, struct error *err);
 /* [ctl] All edges and blockers go (commit and abort of most jobs; the free does it anyway).  */
 void block_job_remove_nodes(struct block_job *b);
-bool block_job_has_node(const struct block_job *b, const struct node *n);
 /* The i-th edge, the newest first; NULL after the last. */
 const struct child *block_job_edge(const struct block_job *b, size_t i);
 
@@ -72,8 +68,6 @@ void block_job_tell_ended(struct job *j, bool cancelled);
 int block_job_set_speed(struct block_job *b, int64_t speed, struct error *err);
 /* How long to wait after `bytes` more, in ns: 0 without a limit. */
 int64_t block_job_delay_ns(struct block_job *b, int64_t bytes);
-/* [io] Waits that long (at least a pass, so that others run): a pause point. */
-void block_job_throttle(struct block_job *b, int64_t bytes);
 
 /* [ctl] What to do about an error (errnum positive) under a policy: tells it (BLOCK_JOB_ERROR), and
  * with STOP pauses the job as the user would. */

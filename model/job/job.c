@@ -37,10 +37,10 @@ void job_move(struct job *j, enum job_status to)
     j->status = to;
     watch_job_moves(j, (enum view_job_status)from);
     if (j->id) {
-        json_t *data = json_object();
-        json_object_set_new_nocheck(data, "status", json_string_nocheck(job_status_name(to)));
-        json_object_set_new_nocheck(data, "id", json_string_nocheck(j->id));
-        layer_emit(j->layer, "JOB_STATUS_CHANGE", data);
+        const char *status = job_status_name(to);
+        const struct event_member members[] = { { "status", status, 0 }, { "id", j->id, 0 } };
+        watch_job_event(j, "JOB_STATUS_CHANGE", status);
+        layer_emit_members(j->layer, "JOB_STATUS_CHANGE", members, ARRAY_LEN(members));
     }
 }
 

@@ -262,11 +262,11 @@ void job_cancel_all(struct layer *l)
     }
 }
 
-/* Come so far that only others, or the user, are waited for. */
+/* Come so far that only others, or the user, are waited for, and not being aborted already. */
 static struct job *find_waiting(const struct layer *l)
 {
     struct job *j = l->jobs;
-    while (j && j->status != JOB_WAITING && j->status != JOB_PENDING) {
+    while (j && ((j->status != JOB_WAITING && j->status != JOB_PENDING) || j->txn->aborting)) {
         j = j->next;
     }
     return j;

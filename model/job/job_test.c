@@ -31,6 +31,7 @@ struct work {
     struct job job;
     struct world *w;
     int steps, result, prepare_result;
+    int deaf; /* So many passes until it notices that it is to end. */
     bool needs_lock, gets_ready, asked;
 };
 
@@ -52,6 +53,9 @@ static int work_run(struct job *j, struct error *err)
         while (!k->asked && !job_cancel_requested(j)) {
             job_wait(j);
         }
+    }
+    for (int i = 0; i < k->deaf; i++) {
+        co_pass(j->sim);
     }
     if (k->needs_lock) {
         job_lock(j);
@@ -113,12 +117,14 @@ static const struct job_driver worker = {
     .tell_ended = work_ended,
 };
 
-static void on_event(void *opaque, const json_t *event)
+static void on_event(void *opaque, const struct event *event)
 {
     struct world *w = opaque;
-    const json_t *data = json_object_get(event, "data");
+    json_t *value = event_value(event->text);
+    const json_t *data = json_object_get(value, "data");
     strbuf_printf(&w->log, " %s:%s", json_string_value(json_object_get(data, "id")),
                   json_string_value(json_object_get(data, "status")));
+    json_decref(value);
 }
 
 /* ---- The world ---- */
@@ -339,6 +345,111 @@ static void test_together(void **state)
     world_close(&w);
 }
 
+/* Of two reasons that it did not do its work, the first counts; a section that drains its nodes is
+ * nothing that the user could end. */
+static void test_reasons(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w, 0);
+    struct work *a = new_job(&w, "a", NULL, JOB_MANUAL_DISMISS, 5);
+    a->result = -EIO;
+    job_start(&a->job);
+    job_pause(&a->job);
+    run_ms(&w, 2);
+    give(&w, "a", JOB_VERB_RESUME, "Can't resume a job that was not paused");
+    give(&w, "a", JOB_VERB_CANCEL, NULL);
+    job_resume(&a->job);
+    assert_int_equal(a->job.ret, -EIO);
+    assert_string_equal(a->job.error, error_strerror(EIO));
+    expect(&w, " a:created a:running a:paused a:running a:aborting a.abort a.clean a.CANCELLED "
+               "a:concluded");
+    give(&w, "a", JOB_VERB_DISMISS, NULL);
+    world_close(&w);
+}
+
+/* Its node has gone to another iothread: it goes there at its next pause point. */
+static void test_iothread(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w, 0);
+    uint32_t iothread = (uint32_t)sim_iothread_add(w.sim, "io");
+    struct work *a = new_job(&w, "a", NULL, 0, 3);
+    job_start(&a->job);
+    run_ms(&w, 1);
+    assert_int_equal(a->job.co->iothread, 0);
+    a->job.iothread = iothread;
+    run_ms(&w, 1);
+    assert_int_equal(a->job.co->iothread, iothread);
+    run_ms(&w, 5);
+    world_close(&w);
+}
+
+static void tell_while_locked(void *opaque)
+{
+    struct job *j = opaque;
+    struct layer *l = j->layer;
+    qmp_lock(l);
+    while (j->busy || j->paused) {
+        co_pass(j->sim);
+    }
+    job_pause(j);
+    job_enter(j);
+    job_kick(j);
+    assert_true(!j->paused && !j->locked && !job_is_in_flight(j));
+    job_resume(j);
+    qmp_unlock(l);
+}
+
+/* A job that waits for the lock is told this and that by whom has it. */
+static void test_lock(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w, 0);
+    struct work *a = new_job(&w, "a", NULL, 0, 0);
+    a->needs_lock = true;
+    co_create(w.sim, "holder", 0, tell_while_locked, &a->job);
+    job_start(&a->job);
+    run_ms(&w, 1);
+    expect(&w, " a:created a:running a.locked a:waiting a:pending a.prepare a.commit a.clean "
+               "a.COMPLETED a:concluded a:null");
+    world_close(&w);
+}
+
+static void cancel_waiting(void *opaque)
+{
+    job_cancel_waiting(opaque);
+}
+
+/* Nobody will finalize it, but somebody ends it already and waits for another. */
+static void test_waiting(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w, 0);
+    struct job_txn *t = job_txn_new();
+    struct work *a = new_job(&w, "a", t, 0, 0), *b = new_job(&w, "b", t, 0, 100);
+    b->deaf = 20;
+    job_txn_unref(t);
+    job_start(&a->job);
+    job_start(&b->job);
+    run_ms(&w, 2);
+    struct order o = { .w = &w, .id = "a", .verb = JOB_VERB_CANCEL, .force = true };
+    co_create(w.sim, "order", 0, carry_out, &o);
+    co_create(w.sim, "release", 0, cancel_waiting, w.layer);
+    run_ms(&w, 1);
+    assert_null(job_first(w.layer));
+    new_job(&w, "c", NULL, JOB_MANUAL_FINALIZE, 0);
+    job_start(job_find(w.layer, "c"));
+    run_ms(&w, 1);
+    co_create(w.sim, "release", 0, cancel_waiting, w.layer);
+    run_ms(&w, 1);
+    assert_null(job_first(w.layer));
+    world_close(&w);
+}
+
 static void test_random(void **state)
 {
     (void)state;
@@ -382,7 +493,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_life),     cmocka_unit_test(test_names),
         cmocka_unit_test(test_pause),    cmocka_unit_test(test_ready),
-        cmocka_unit_test(test_together), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_together), cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_iothread), cmocka_unit_test(test_lock),
+        cmocka_unit_test(test_waiting),  cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests_name("model/job", tests, NULL, NULL);
 }

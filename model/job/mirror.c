@@ -216,7 +216,6 @@ struct start {
     const struct mirror_args *args;
     const struct job_driver *drv;
     struct node *base;   /* Commit: the target. */
-    bool base_read_only; /* It was. */
     bool auto_complete;
 };
 
@@ -244,14 +243,14 @@ static int open_target(struct mirror *m, struct error *err)
 /* What lies between source and target stays as it is, but for what is written to it. */
 static int hold_chain(struct mirror *m, struct error *err)
 {
-    const struct child *c = node_filtered(m->filter);
-    struct node *overlay = chain_overlay(m->source, m->target), *n = m->source;
+    const struct node *overlay = chain_overlay(m->source, m->target);
+    struct node *n = m->source;
     bool above_image = true; /* n stands in or above the overlay, not on the target. */
     int ret = 0;
     while (ret == 0 && n != m->target) {
         above_image = above_image && n != overlay;
-        c = n->drv->traits & DRV_FILTER ? node_filtered(n) : node_backing(n);
-        n = c->node;
+        n = node_below(n);
+        CHECK(n != NULL);
         struct perm_pair perm = { .used = 0, .shared = PERM_WRITE_UNCHANGED | PERM_WRITE };
         perm.shared |= above_image ? 0 : PERM_CONSISTENT_READ;
         if (n != m->target) {
@@ -308,7 +307,6 @@ static void take_args(struct mirror *m, const struct start *s, struct node *filt
     m->target = a->target;
     m->sync = a->sync;
     m->backing = a->backing;
-    m->base_read_only = s->base_read_only;
     m->to_backing = node_chain_contains(a->source, a->target);
     m->scan_base = find_scan_base(m, s);
     m->zero_target = a->zero_target;
@@ -407,15 +405,15 @@ int mirror_start_commit_active(struct node *top, struct node *base, const char *
     struct start s = { .args = &args,
                        .drv = &commit_active_driver,
                        .base = base,
-                       .base_read_only = base->flags.read_only,
                        .auto_complete = auto_complete };
+    bool read_only = base->flags.read_only;
     CHECK(node_chain_contains(top, base) && top != base);
-    int ret = s.base_read_only ? reopen_set_read_only(base, false, err) : 0;
+    int ret = read_only ? reopen_set_read_only(base, false, err) : 0;
     if (ret < 0) {
         return ret;
     }
     ret = start_job(&s, err);
-    if (ret < 0 && s.base_read_only) {
+    if (ret < 0 && read_only) {
         reopen_set_read_only(base, true, NULL);
     }
     return ret;

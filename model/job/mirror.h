@@ -57,8 +57,8 @@ bool mirror_may_replace(const struct node *n, const struct node *to);
 /* [io] Starts an active commit: a job of type "commit" that copies into base what top (the node
  * under the guests, or the top overlay of a chain) has and base has not, gets ready, keeps up with
  * what is written, and replaces top by base for all parents when it is completed.  base is made
- * writable meanwhile (reopened read-write when it was read-only, and back when the job fails or
- * is cancelled before it is ready; resized to top's length when it is shorter).
+ * writable (reopened when it was read-only; once the job has started it stays so, as QEMU leaves
+ * it) and resized to top's length when it is shorter.
  *   id           NULL: the name of top's block device.
  *   speed        bytes per second, 0: no limit; checked here.
  *   on_error     of both sides.

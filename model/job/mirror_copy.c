@@ -203,7 +203,7 @@ static void op_run(struct mirror_op *op, enum mirror_method method)
     co_create(m->base.job.sim, m->base.job.id, m->base.job.iothread, op_main, op);
 }
 
-bool mirror_has_room(const struct mirror *m)
+static bool has_room(const struct mirror *m)
 {
     return m->idle_len > 0;
 }
@@ -276,11 +276,11 @@ static bool target_can_unmap(const struct mirror *m)
 int64_t mirror_start_some(struct mirror *m)
 {
     int64_t offset, bytes, charged = 0;
-    if (!mirror_has_room(m) || !next_area(m, &offset, &bytes)) {
+    if (!has_room(m) || !next_area(m, &offset, &bytes)) {
         return -1;
     }
     int64_t end = offset + bytes;
-    while (offset < end && mirror_has_room(m) && m->ret == 0) {
+    while (offset < end && has_room(m) && m->ret == 0) {
         /* While the status was asked for somebody may have come in the way. */
         if (find_overlap(m, NULL, offset, end)) {
             break;
@@ -371,7 +371,7 @@ static void zero_all(struct mirror *m)
         }
         int64_t bytes = MIN(step, m->length - at);
         const struct mirror_op *other = find_overlap(m, NULL, at, at + bytes);
-        if (!mirror_has_room(m) || other) {
+        if (!has_room(m) || other) {
             m->waits = true;
             job_wait(j);
             m->waits = false;

@@ -195,9 +195,6 @@ int mirror_wrap_up(struct mirror *m, bool ok)
     if (!ok || ret < 0) {
         filter_remove(filter);
     }
-    if (m->base_read_only && !(ok && m->should_complete && ret == 0) && !target->flags.read_only) {
-        reopen_set_read_only(target, true, NULL);
-    }
     if (m->drained) {
         drain_end(source);
         m->drained = false;

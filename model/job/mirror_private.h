@@ -45,7 +45,6 @@ struct mirror {
     enum mirror_backing backing;
     const struct node *scan_base; /* What lies above it is copied; NULL: all. */
     bool to_backing;         /* The target stands below the source: the chain is frozen. */
-    bool base_read_only;     /* It was, and is to be again unless it takes the source's place. */
     bool zero_target, unmap, write_blocking;
     uint32_t granularity;
     int64_t buf_size;
@@ -103,7 +102,6 @@ int mirror_scan(struct mirror *m);
 /* [io] Starts requests for the next stretch of dirty granules that is free; returns the bytes that
  * count for the speed limit, -1 when there was nothing to start. */
 int64_t mirror_start_some(struct mirror *m);
-bool mirror_has_room(const struct mirror *m);
 /* [io] Until none of the job's own requests is in flight. */
 void mirror_wait_all(struct mirror *m);
 /* [io] Flushes the target; an error is told, and may end the job. */

@@ -44,12 +44,14 @@ static void on_idle(void *opaque)
     s->w->idle++;
 }
 
-static void on_event(void *opaque, const json_t *event)
+static void on_event(void *opaque, const struct event *event)
 {
     struct world *w = opaque;
+    json_t *value = event_value(event->text);
     for (size_t i = 0; i < MONITORS; i++) {
-        monitor_event(w->monitor[i], event);
+        monitor_event(w->monitor[i], value);
     }
+    json_decref(value);
 }
 
 static struct line_sink *sinks(struct world *w)

@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <stdint.h>
+#include <string.h>
 
 static const char hex[] = "0123456789ABCDEF";
 
@@ -64,10 +65,10 @@ static bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-static void write_string(struct strbuf *out, const char *text, size_t n)
+/* What has to be escaped, and what follows it. */
+static void write_escaped(struct strbuf *out, const char *text, size_t n)
 {
     const unsigned char *s = (const unsigned char *)text;
-    strbuf_putc(out, '"');
     for (size_t i = 0; i < n;) {
         size_t run = i;
         while (run < n && is_plain(s[run])) {
@@ -90,7 +91,26 @@ static void write_string(struct strbuf *out, const char *text, size_t n)
     strbuf_putc(out, '"');
 }
 
-static void write_integer(struct strbuf *out, json_int_t value)
+static void write_string(struct strbuf *out, const char *text, size_t n)
+{
+    char *at = strbuf_room(out, n + 2);
+    size_t run = 0;
+    *at++ = '"';
+    while (run < n && is_plain((unsigned char)text[run])) {
+        at[run] = text[run];
+        run++;
+    }
+    out->len += 1 + run;
+    if (run < n) {
+        write_escaped(out, text + run, n - run);
+        return;
+    }
+    at[run] = '"';
+    at[run + 1] = '\0';
+    out->len++;
+}
+
+void qmp_write_integer(struct strbuf *out, int64_t value)
 {
     char text[24], *p = text + sizeof(text);
     uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
@@ -102,6 +122,27 @@ static void write_integer(struct strbuf *out, json_int_t value)
         *--p = '-';
     }
     strbuf_add(out, p, (size_t)(text + sizeof(text) - p));
+}
+
+void qmp_write_text(struct strbuf *out, const char *text)
+{
+    write_string(out, text, strlen(text));
+}
+
+void qmp_write_key(struct strbuf *out, const char *key)
+{
+    CHECK(out->len > 0);
+    if (out->text[out->len - 1] != '{') {
+        strbuf_add(out, ", ", 2);
+    }
+    qmp_write_text(out, key);
+    strbuf_add(out, ": ", 2);
+}
+
+void qmp_write_member(struct strbuf *out, const char *key, const char *text)
+{
+    qmp_write_key(out, key);
+    qmp_write_text(out, text);
 }
 
 static void write_object(struct strbuf *out, json_t *object)
@@ -150,7 +191,7 @@ void qmp_write(struct strbuf *out, const json_t *value)
         write_string(out, json_string_value(value), json_string_length(value));
         return;
     case JSON_INTEGER:
-        write_integer(out, json_integer_value(value));
+        qmp_write_integer(out, json_integer_value(value));
         return;
     case JSON_REAL:
         strbuf_printf(out, "%.17g", json_real_value(value));
