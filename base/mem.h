@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 void *mem_alloc(size_t size);              /* Not zeroed. */
 void *mem_zalloc(size_t size);             /* Zeroed. */
@@ -26,5 +27,16 @@ char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+/* To a whole number of units; neither is negative. */
+static inline int64_t round_down(int64_t value, int64_t unit)
+{
+    return value / unit * unit;
+}
+
+static inline int64_t round_up(int64_t value, int64_t unit)
+{
+    return round_down(value + unit - 1, unit);
+}
 
 #endif

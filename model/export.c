@@ -21,16 +21,6 @@ struct export {
     struct export *prev, *next;
 };
 
-static const char *str(const json_t *args, const char *name)
-{
-    return json_string_value(json_object_get(args, name));
-}
-
-static bool is_true(const json_t *args, const char *name)
-{
-    return json_is_true(json_object_get(args, name));
-}
-
 /* ---- Clients of backends ---- */
 
 static const char *client_id(const void *opaque)
@@ -158,18 +148,18 @@ void export_del_all(struct layer *l)
 static int find_node(struct layer *l, const json_t *args, struct node **out, int *iothread,
                      struct error *err)
 {
-    const char *id = str(args, "id"), *name = str(args, "iothread");
+    const char *id = args_str(args, "id"), *name = args_str(args, "iothread");
     if (!text_is_identifier(id)) {
         return error_set(err, -EINVAL, "Invalid block export id");
     }
     if (find(l, id)) {
         return error_set(err, -EEXIST, "Block export id '%s' is already in use", id);
     }
-    *out = layer_lookup(l, NULL, str(args, "node-name"), err);
+    *out = layer_lookup(l, NULL, args_str(args, "node-name"), err);
     if (!*out) {
         return -ENODEV;
     }
-    if (is_true(args, "writable") && (*out)->flags.read_only) {
+    if (args_is_true(args, "writable") && (*out)->flags.read_only) {
         return error_set(err, -EROFS, "Cannot export read-only node as writable");
     }
     *iothread = name ? sim_iothread_find(l->sim, name) : (int)(*out)->iothread;
@@ -211,7 +201,8 @@ static int take_bitmaps(struct export *e, struct node *n, const json_t *list, bo
         const json_t *one = json_array_get(list, i);
         ret = json_is_string(one)
                   ? find_in_chain(n, json_string_value(one), writable, &found[i], err)
-                  : bitmap_lookup(n->layer, str(one, "node"), str(one, "name"), &found[i], err);
+                  : bitmap_lookup(n->layer, args_str(one, "node"), args_str(one, "name"),
+                                  &found[i], err);
         ret = ret < 0 ? ret : bitmap_check(found[i], BITMAP_CHECK_ALLOW_RO, err);
     }
     if (ret < 0) {
@@ -265,9 +256,9 @@ int export_add(struct layer *l, const json_t *args, struct error *err)
     if (ret < 0) {
         return ret;
     }
-    const char *name = str(args, "name") ? str(args, "name") : n->name;
+    const char *name = args_str(args, "name") ? args_str(args, "name") : n->name;
     if ((uint32_t)iothread != n->iothread) {
-        bool must = is_true(args, "fixed-iothread");
+        bool must = args_is_true(args, "fixed-iothread");
         ret = node_set_iothread(n, (uint32_t)iothread, must ? err : NULL);
         ret = must ? ret : 0;
     }
@@ -275,22 +266,22 @@ int export_add(struct layer *l, const json_t *args, struct error *err)
         return ret;
     }
     struct export *e = NEW(struct export);
-    e->id = mem_strdup(str(args, "id"));
-    e->type = mem_strdup(str(args, "type"));
+    e->id = mem_strdup(args_str(args, "id"));
+    e->type = mem_strdup(args_str(args, "type"));
     e->name = mem_strdup(name);
-    e->fixed_iothread = is_true(args, "fixed-iothread");
-    ret = insert(e, n, is_true(args, "writable"), err);
+    e->fixed_iothread = args_is_true(args, "fixed-iothread");
+    ret = insert(e, n, args_is_true(args, "writable"), err);
     ret = ret < 0 ? ret : check_nbd(l, name, err);
     ret = ret < 0 ? ret : keep_length(e, err);
     if (ret == 0) {
         const json_t *bitmaps = json_object_get(args, "bitmaps");
-        ret = take_bitmaps(e, n, bitmaps, is_true(args, "writable"), err);
+        ret = take_bitmaps(e, n, bitmaps, args_is_true(args, "writable"), err);
     }
     if (ret < 0) {
         export_free(e);
         return ret;
     }
-    backend_set_writeback(e->backend, !is_true(args, "writethrough"));
+    backend_set_writeback(e->backend, !args_is_true(args, "writethrough"));
     link_export(&l->exports, e);
     return 0;
 }
@@ -299,7 +290,7 @@ int export_add(struct layer *l, const json_t *args, struct error *err)
 
 int export_nbd_start(struct layer *l, const json_t *args, struct error *err)
 {
-    const char *creds = str(args, "tls-creds");
+    const char *creds = args_str(args, "tls-creds");
     if (l->exports.nbd_runs) {
         return error_set(err, -EBUSY, "NBD server already running");
     }

@@ -40,11 +40,6 @@ static bool may_copy(const struct node *n)
            (!c || (c->perm.used & (PERM_WRITE | PERM_WRITE_UNCHANGED)) != 0);
 }
 
-static int64_t align_up(int64_t value, int64_t unit)
-{
-    return (value + unit - 1) / unit * unit;
-}
-
 static int write_copy(struct node *n, int64_t offset, struct iobuf *buf)
 {
     int64_t bytes = (int64_t)buf->len;
@@ -112,7 +107,7 @@ static bool next_extent(struct node *n, int64_t at, int64_t end, int64_t *bytes)
         *bytes = 0;
         return false;
     }
-    *bytes = MIN(align_up(*bytes, align), end - at);
+    *bytes = MIN(round_up(*bytes, align), end - at);
     return ret == 1;
 }
 
@@ -120,7 +115,7 @@ static int copy_range(struct node *n, int64_t unit, struct io_req *req)
 {
     int64_t align = n->limits.request_alignment;
     int64_t at = req->offset / unit * unit;
-    int64_t end = MIN(align_up(req->offset + req->bytes, unit), align_up(n->length, align));
+    int64_t end = MIN(round_up(req->offset + req->bytes, unit), round_up(n->length, align));
     int64_t max = MAX(unit, COR_PIECE_MAX);
     if (n->limits.max_transfer > 0) {
         max = MIN(max, MAX(align, n->limits.max_transfer / align * align));
@@ -175,7 +170,7 @@ int io_prefetch(struct node *n, struct io_req *req)
     int64_t start = req->offset / align * align;
     struct io_req aligned = *req;
     aligned.offset = start;
-    aligned.bytes = align_up(req->offset + req->bytes, align) - start;
+    aligned.bytes = round_up(req->offset + req->bytes, align) - start;
     CHECK(!req->buf);
     if (!(req->flags & IO_COPY_ON_READ) && !(n->limits.read_flags & IO_PREFETCH)) {
         return 0;

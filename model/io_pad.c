@@ -43,7 +43,7 @@ static int pad_init(struct pad *p, const struct node *n, const struct io_req *re
     CHECK(p->head > 0 || p->tail > 0);
     bool two = p->bytes > align;
     p->layer = n->layer;
-    p->held = p->align * (two ? 2 : 1) + (req->buf->fill.kind != FILL_NONE ? req->buf->len : 0);
+    p->held = p->align * (two ? 2 : 1) + (iobuf_is_in_memory(req->buf) ? 0 : req->buf->len);
     if (p->held > PAD_BYTES_MAX - n->layer->pad_bytes) {
         return -ENOMEM;
     }
@@ -93,7 +93,7 @@ static void pad_join(struct pad *p, const struct iobuf *request)
     if (p->head > 0) {
         p->iov[count++] = (struct iovec){ p->first, p->head };
     }
-    if (request->fill.kind != FILL_NONE) {
+    if (!iobuf_is_in_memory(request)) {
         p->data = mem_alloc(request->len);
         iobuf_copy_out(request, 0, p->data, request->len);
         p->iov[count++] = (struct iovec){ p->data, request->len };

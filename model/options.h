@@ -23,4 +23,15 @@ const char *opts_enum(const struct opts *o, const char *name);
 const json_t *opts_get(const struct opts *o, const char *name);
 bool opts_given(const struct opts *o, const char *name);
 
+/* Members of the arguments of a command, which are checked.  NULL: it was not given. */
+static inline const char *args_str(const json_t *args, const char *name)
+{
+    return json_string_value(json_object_get(args, name));
+}
+
+static inline bool args_is_true(const json_t *args, const char *name)
+{
+    return json_is_true(json_object_get(args, name));
+}
+
 #endif

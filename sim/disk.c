@@ -107,7 +107,10 @@ static int create(struct sim *s, const char *name, const struct disk_config *cfg
         return ret;
     }
     struct disk *d = disk_new(s, name, &full);
-    store_init(&d->store, base);
+    if (!s->blocks) {
+        s->blocks = block_pool_create();
+    }
+    store_init(&d->store, s->blocks, base);
     d->store.base_limit = MIN(d->store.base_limit, d->size);
     *out = d;
     return 0;

@@ -108,7 +108,12 @@ static void put_part(struct disk *d, uint64_t n, size_t in, const struct iobuf *
 static void put_whole(struct disk *d, uint64_t n, const struct iobuf *buf, size_t at)
 {
     struct page p;
-    if (buf->fill.kind != FILL_NONE) {
+    struct block *shared = iobuf_block(buf, at, d->store.pool);
+    if (shared) {
+        p = page_make(n, PAGE_BLOCK);
+        p.block = shared;
+        page_ref(p);
+    } else if (buf->fill.kind != FILL_NONE) {
         p = page_make(n, PAGE_FILL);
         p.fill = fill_skip(buf->fill, (uint32_t)at);
     } else {
@@ -265,6 +270,28 @@ static int read_part(const struct disk *d, uint64_t offset, struct iobuf *buf, s
     return 0;
 }
 
+/* The answer in blocks; false: there are other pages than such. */
+static bool read_blocks(const struct disk *d, uint64_t offset, struct iobuf *buf)
+{
+    struct block **at = buf->blocks->at;
+    size_t pages = buf->len / DISK_PAGE, i = 0;
+    for (; i < pages; i++) {
+        struct page p = store_get(&d->store, offset / DISK_PAGE + i);
+        if (page_state(p) != PAGE_BLOCK) {
+            break;
+        }
+        at[i] = page_ref(p).block;
+    }
+    if (i == pages) {
+        iobuf_answer_blocks(buf, d->store.pool);
+        return true;
+    }
+    while (i > 0) {
+        block_unref(d->store.pool, at[--i]);
+    }
+    return false;
+}
+
 int disk_data_read(const struct disk *d, uint64_t offset, struct iobuf *buf, size_t at,
                    uint64_t bytes)
 {
@@ -272,6 +299,10 @@ int disk_data_read(const struct disk *d, uint64_t offset, struct iobuf *buf, siz
         struct fill f = range_fill(d, offset, bytes);
         if (f.kind != FILL_NONE) {
             iobuf_answer_fill(buf, f);
+            return 0;
+        }
+        iobuf_forget(buf);
+        if (iobuf_wants_blocks(buf) && offset % DISK_PAGE == 0 && read_blocks(d, offset, buf)) {
             return 0;
         }
     }

@@ -66,8 +66,8 @@ static inline bool page_is_data(struct page p)
     return page_state(p) == PAGE_FILL || page_state(p) == PAGE_BLOCK;
 }
 
-/* Blocks come from slabs and go back to a free list; disks that are clones of each other share a
- * pool, and the last of them frees it.  A pool that has grown takes slabs of a huge page each. */
+/* Blocks come from slabs and go back to a free list; the disks of a world share a pool, so that a
+ * block may be part of several, and the last user frees it.  A pool that has grown takes slabs of a huge page each. */
 enum { SLAB_SMALL = 64, SLAB_HUGE = 511, HUGE_PAGE = 2 << 20 };
 struct block_slab {
     struct block_slab *next;
@@ -91,6 +91,13 @@ void block_pool_unref(struct block_pool *pool);
 struct block *block_new(struct block_pool *pool);
 void block_free(struct block_pool *pool, struct block *b);
 
+static inline void block_unref(struct block_pool *pool, struct block *b)
+{
+    if (--b->refs == 0) {
+        block_free(pool, b);
+    }
+}
+
 /* Another reference to the block, if p has one. */
 static inline struct page page_ref(struct page p)
 {
@@ -102,8 +109,8 @@ static inline struct page page_ref(struct page p)
 
 static inline void page_release(struct block_pool *pool, struct page p)
 {
-    if (page_state(p) == PAGE_BLOCK && --p.block->refs == 0) {
-        block_free(pool, p.block);
+    if (page_state(p) == PAGE_BLOCK) {
+        block_unref(pool, p.block);
     }
 }
 

@@ -20,9 +20,10 @@
 /* Pages of data that store_status walks one by one before it answers. */
 enum { STATUS_PAGES = 1 << 16 };
 
-void store_init(struct store *st, const struct disk_base *base)
+void store_init(struct store *st, struct block_pool *pool, const struct disk_base *base)
 {
-    *st = (struct store){ .pool = block_pool_create(), .plain = true };
+    *st = (struct store){ .pool = pool, .plain = true };
+    pool->refs++;
     if (base) {
         CHECK(base->read != NULL);
         st->base = NEW(struct store_base);

@@ -34,7 +34,8 @@ struct store {
     bool plain;         /* Every page in every map is data: no HOLE, ZEROED, BASE. */
 };
 
-void store_init(struct store *st, const struct disk_base *base);
+/* pool: a reference is taken. */
+void store_init(struct store *st, struct block_pool *pool, const struct disk_base *base);
 void store_fini(struct store *st);
 /* Freezes st's top and makes to a second store over the same layers. */
 void store_clone(struct store *st, struct store *to);

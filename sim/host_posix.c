@@ -367,7 +367,7 @@ static int posix_read(struct host_file *base, uint64_t offset, struct iobuf *buf
 {
     struct posix_file *f = file_of(base);
     int ret = check_range(offset, buf->len);
-    buf->fill.kind = FILL_NONE;
+    iobuf_forget(buf);
     for (size_t at = 0, n; ret == 0 && at < buf->len; at += n) {
         uint8_t *p = direct_piece(f, buf, at, &n);
         ret = read_full(f, offset + at, p ? p : bounce_of(f), n);

@@ -3,7 +3,8 @@
  *
  * Invariants:
  *  1. `fill` describes the contents from the start of the window: iobuf_slice moves it along.
- *  2. Whoever puts bytes into the memory of a buffer clears its fill, so that never both speak.
+ *  2. Whoever puts bytes into the memory of a buffer clears its fill and its blocks, so that only
+ *     one of the three speaks.
  */
 #include "sim/iobuf.h"
 
@@ -43,7 +44,7 @@ struct iobuf iobuf_slice(const struct iobuf *b, size_t skip, size_t len)
     return s;
 }
 
-/* The memory at position at of b: *run bytes of it lie together (at most n).  The search goes on
+/* The memory at position at of b, or that of its blocks: *run bytes of it lie together (at most n).  The search goes on
  * from *iov, where *base is the position of its first byte; start with 0, 0. */
 struct cursor {
     int iov;
@@ -54,6 +55,9 @@ static uint8_t *memory_at(const struct iobuf *b, struct cursor *c, size_t at, si
                           size_t *run)
 {
     size_t pos = b->skip + at;
+    if (iobuf_has_blocks(b)) {
+        return (uint8_t *)(uintptr_t)iobuf_block_bytes(b, at, n, run);
+    }
     CHECK(b->iov != NULL);
     while (c->iov < b->iov_count && pos - c->base >= b->iov[c->iov].iov_len) {
         c->base += b->iov[c->iov].iov_len;
@@ -97,7 +101,7 @@ void iobuf_copy_in(struct iobuf *b, size_t at, const void *src, size_t n)
     CHECK(at <= b->len && n <= b->len - at);
     struct cursor c = { 0 };
     const uint8_t *from = src;
-    b->fill.kind = FILL_NONE;
+    iobuf_forget(b);
     while (n) {
         size_t run;
         uint8_t *to = memory_at(b, &c, at, n, &run);
@@ -124,7 +128,7 @@ void iobuf_set(struct iobuf *b, size_t at, struct fill f, size_t n)
 {
     CHECK(at <= b->len && n <= b->len - at);
     struct cursor c = { 0 };
-    b->fill.kind = FILL_NONE;
+    iobuf_forget(b);
     while (n) {
         size_t run;
         uint8_t *to = memory_at(b, &c, at, n, &run);
@@ -139,6 +143,7 @@ void iobuf_answer_fill(struct iobuf *b, struct fill f)
 {
     CHECK(f.kind != FILL_NONE);
     if (b->symbolic) {
+        iobuf_forget(b);
         b->fill = f;
     } else {
         iobuf_set(b, 0, f, b->len);

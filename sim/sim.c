@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "sim/disk_page.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -31,6 +32,9 @@ void sim_destroy(struct sim *s)
     trace_fini(&s->trace);
     choice_fini(&s->choice);
     clock_fini(&s->clock);
+    if (s->blocks) {
+        block_pool_unref(s->blocks);
+    }
     free(s);
 }
 

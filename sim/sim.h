@@ -20,6 +20,7 @@ struct sim {
     struct choice choice;
     struct trace trace;
     uint32_t actors;
+    struct block_pool *blocks; /* What disks hold (sim/disk_page.h); NULL: there was no disk. */
 };
 
 struct sim_config {

@@ -72,7 +72,7 @@ static bool activate(struct preallocate_state *s)
     return s->data_end >= 0;
 }
 
-static int64_t round_up(int64_t value, int64_t unit)
+static int64_t align_up(int64_t value, int64_t unit)
 {
     int64_t over = unit > 1 ? value % unit : 0;
     if (over == 0) {
@@ -85,7 +85,7 @@ static int64_t round_up(int64_t value, int64_t unit)
 static int64_t zeroes_end(const struct preallocate_state *s, int64_t end)
 {
     return s->config.size > IO_MAX_LENGTH - end ? -1
-                                                : round_up(end + s->config.size, s->config.align);
+                                                : align_up(end + s->config.size, s->config.align);
 }
 
 /* A write is about to end at `end`. */
@@ -98,7 +98,7 @@ static void before_write(struct preallocate_state *s, int64_t end)
     if (end <= s->file_end || s->growing) {
         return;
     }
-    int64_t from = round_up(s->file_end, s->file->node->limits.request_alignment);
+    int64_t from = align_up(s->file_end, s->file->node->limits.request_alignment);
     int64_t to = zeroes_end(s, MAX(from, end));
     if (from < 0 || to < 0) {
         return;

@@ -48,11 +48,6 @@ static struct backup_job *backup_of(struct job *j)
     return (struct backup_job *)j;
 }
 
-static int64_t round_up(int64_t bytes, int64_t unit)
-{
-    return (bytes + unit - 1) / unit * unit;
-}
-
 /* ---- Progress ---- */
 
 /* In whole clusters, the last one of the disk included. */

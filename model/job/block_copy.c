@@ -164,17 +164,12 @@ static void tell_progress(struct block_copy *c, int64_t bytes)
 
 /* ---- Pieces ---- */
 
-static int64_t align_up(int64_t value, int64_t unit)
-{
-    return (value + unit - 1) & ~(unit - 1);
-}
-
 bool copy_piece_take(struct block_copy *c, struct copy_piece *p, int64_t offset, int64_t end,
                      int64_t max)
 {
     struct bitset *todo = block_copy_todo(c);
     int64_t at, bytes;
-    end = MIN(align_up(end, c->cluster), bitset_length(todo)); /* The source may have grown. */
+    end = MIN(round_up(end, c->cluster), bitset_length(todo)); /* The source may have grown. */
     CHECK(offset % c->cluster == 0 && max % c->cluster == 0);
     if (offset >= end || !bitset_next_area(todo, offset, end - offset, max, &at, &bytes)) {
         return false;
@@ -257,7 +252,7 @@ static uint32_t status_of(const struct block_copy *c, int64_t offset, int64_t *b
     int64_t asked = *bytes;
     int ret = io_status_above(c->source->node, base, offset, asked, &e);
     if (ret == 0 && e.bytes > 0 && offset + e.bytes >= c->source->node->length) {
-        *bytes = MIN(align_up(e.bytes, c->cluster), asked);
+        *bytes = MIN(round_up(e.bytes, c->cluster), asked);
         return e.flags;
     }
     if (ret < 0 || e.bytes < MIN(c->cluster, asked)) {
@@ -299,12 +294,12 @@ static int clusters_allocated(const struct block_copy *c, int64_t offset, int64_
             if (at - offset >= c->cluster) {
                 break; /* Clusters before this one have nothing. */
             }
-            *bytes = MAX(align_up(MIN(extent_end, end), c->cluster), cluster_end) - offset;
+            *bytes = MAX(round_up(MIN(extent_end, end), c->cluster), cluster_end) - offset;
             return 1;
         }
         at = extent_end;
     }
-    int64_t clear_end = at >= end ? align_up(end, c->cluster) : at & ~(c->cluster - 1);
+    int64_t clear_end = at >= end ? round_up(end, c->cluster) : at & ~(c->cluster - 1);
     *bytes = clear_end - offset;
     return 0;
 }
@@ -339,7 +334,7 @@ static struct copy_buffer *buffer_get(struct block_copy *c)
         c->buffers = b->next;
         return b;
     }
-    b = NEW(struct copy_buffer);
+    b = mem_alloc(sizeof(*b));
     b->size = (size_t)c->chunk;
     b->memory = job_buffer_take(c->node->layer, b->size);
     c->buffers_made++;
@@ -359,11 +354,13 @@ static int copy_data(struct block_copy *c, int64_t offset, int64_t bytes, bool *
     struct iovec iov;
     struct iobuf buf = iobuf_mem(&iov, b->memory, (size_t)bytes);
     buf.symbolic = true;
+    iobuf_take_blocks(&buf, &b->blocks);
     int ret = io_read(c->source, offset, &buf, 0);
     *error_is_read = ret < 0;
     if (ret == 0) {
         ret = io_write(c->target, offset, &buf, c->write_flags);
     }
+    iobuf_blocks_drop(&b->blocks);
     buffer_put(c, b);
     return ret;
 }
@@ -498,7 +495,7 @@ int block_copy_range(struct block_copy *c, int64_t offset, int64_t bytes, int64_
                      bool *error_is_read)
 {
     int64_t start = offset & ~(c->cluster - 1);
-    int64_t end = MIN(align_up(offset + bytes, c->cluster), bitset_length(block_copy_todo(c)));
+    int64_t end = MIN(round_up(offset + bytes, c->cluster), bitset_length(block_copy_todo(c)));
     *error_is_read = false;
     if (is_copied(c, start, end)) {
         return 0;

@@ -20,6 +20,7 @@ struct copy_buffer {
     struct copy_buffer *next; /* In c->buffers. */
     char *memory;
     size_t size;              /* Bytes: c->chunk when it was made. */
+    struct iobuf_blocks blocks; /* What is copied without its bytes. */
 };
 
 /* A stretch under way: whole clusters, the last one up to the end. */

@@ -47,6 +47,7 @@ struct commit_job {
     bool base_referenced;    /* From abort to clean, where it has no edge. */
     bool frozen;
     void *chunk;
+    struct iobuf_blocks blocks; /* What is copied without its bytes. */
 };
 
 static struct commit_job *commit_of(struct job *j)
@@ -57,23 +58,25 @@ static struct commit_job *commit_of(struct job *j)
 /* ---- Copying ---- */
 
 /* 0 or -errno; *is_read: of the source. */
-static int copy(const struct commit_job *c, int64_t offset, int64_t bytes, bool *is_read)
+static int copy(struct commit_job *c, int64_t offset, int64_t bytes, bool *is_read)
 {
     struct iovec iov;
     struct iobuf buf = iobuf_mem(&iov, c->chunk, (size_t)bytes);
     buf.symbolic = true;
+    iobuf_take_blocks(&buf, &c->blocks);
     struct io_req r = { IO_READ, 0, offset, bytes, &buf, PREALLOC_OFF };
     int ret = backend_request(c->from, &r, NULL, NULL);
     *is_read = ret < 0;
-    if (ret < 0) {
-        return ret;
+    if (ret == 0) {
+        struct io_req w = { IO_WRITE, 0, offset, bytes, &buf, PREALLOC_OFF };
+        ret = backend_request(c->to, &w, NULL, NULL);
     }
-    struct io_req w = { IO_WRITE, 0, offset, bytes, &buf, PREALLOC_OFF };
-    return backend_request(c->to, &w, NULL, NULL);
+    iobuf_blocks_drop(&c->blocks);
+    return ret;
 }
 
 /* One stretch from offset on.  *bytes: how long it is; *copied: whether it was in need of it. */
-static int commit_some(const struct commit_job *c, int64_t offset, int64_t *bytes, bool *copied,
+static int commit_some(struct commit_job *c, int64_t offset, int64_t *bytes, bool *copied,
                        bool *is_read)
 {
     struct io_extent e;

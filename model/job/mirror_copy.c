@@ -24,16 +24,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static int64_t round_down(int64_t value, int64_t unit)
-{
-    return value / unit * unit;
-}
-
-static int64_t round_up(int64_t value, int64_t unit)
-{
-    return (value + unit - 1) / unit * unit;
-}
-
 /* The source as the job reads it: not through the filter, whose guests may be held back. */
 static struct child *source_edge(const struct mirror *m)
 {
@@ -126,9 +116,14 @@ static int copy(struct mirror_op *op, bool *is_read)
     struct iobuf buf = iobuf_mem(&iov, op->memory, (size_t)op->bytes);
     CHECK(op->bytes <= m->piece);
     buf.symbolic = true;
+    iobuf_take_blocks(&buf, &op->blocks);
     int ret = io_read(source_edge(m), op->offset, &buf, 0);
     *is_read = ret < 0;
-    return ret < 0 ? ret : backend_write(m->backend, op->offset, &buf, 0);
+    if (ret == 0) {
+        ret = backend_write(m->backend, op->offset, &buf, 0);
+    }
+    iobuf_blocks_drop(&op->blocks);
+    return ret;
 }
 
 static int perform(struct mirror_op *op, bool *is_read)
@@ -342,7 +337,8 @@ int mirror_copy_begin(struct mirror *m, struct error *err)
     m->slots = (unsigned)MAX(1, MIN(buf_size / m->piece, MIRROR_OPS_MAX));
     m->pool = job_buffer_take(m->base.job.layer, (size_t)m->piece * m->slots);
     for (unsigned i = 0; i < m->slots; i++) {
-        m->ops[i] = (struct mirror_op){ .m = m, .memory = m->pool + (size_t)m->piece * i };
+        m->ops[i].m = m;
+        m->ops[i].memory = m->pool + (size_t)m->piece * i;
         m->idle[m->idle_len++] = &m->ops[i];
     }
     if (m->write_blocking && m->cow_cluster > 0) {

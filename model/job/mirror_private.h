@@ -28,6 +28,7 @@ struct mirror_op {
     bool is_guest;        /* Part of a guest's request (copy-mode=write-blocking). */
     struct co_queue done; /* Those who wait for its end. */
     uint8_t *memory;      /* The job's own: m->piece bytes. */
+    struct iobuf_blocks blocks; /* What is copied without its bytes. */
     struct mirror_op *prev, *next;
 };
 

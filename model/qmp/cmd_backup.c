@@ -32,11 +32,6 @@ struct backup {
     struct job *job;     /* Referenced, or NULL. */
 };
 
-static const char *str(const json_t *args, const char *name)
-{
-    return json_string_value(json_object_get(args, name));
-}
-
 /* ---- Arguments ---- */
 
 static const char *const sync_values[] = { "top", "full", "none", "incremental", "bitmap", NULL };
@@ -67,9 +62,9 @@ static enum bitmap_mode mode_of(const char *name)
 /* sync=incremental is sync=bitmap with bitmap-mode=on-success. */
 static int check_modes(const json_t *args, const char *sync, struct error *err)
 {
-    const char *mode = str(args, "bitmap-mode");
+    const char *mode = args_str(args, "bitmap-mode");
     bool incremental = strcmp(sync, "incremental") == 0;
-    if (sync_of(sync) == JOB_SYNC_BITMAP && !str(args, "bitmap")) {
+    if (sync_of(sync) == JOB_SYNC_BITMAP && !args_str(args, "bitmap")) {
         return error_set(err, -EINVAL, "must provide a valid bitmap name for '%s' sync mode", sync);
     }
     if (incremental && mode && mode_of(mode) != BITMAP_ON_SUCCESS) {
@@ -82,7 +77,7 @@ static int check_modes(const json_t *args, const char *sync, struct error *err)
 static int read_bitmap(const struct node *source, const json_t *args, const char *sync,
                        struct backup_options *o, struct error *err)
 {
-    const char *name = str(args, "bitmap"), *mode = str(args, "bitmap-mode");
+    const char *name = args_str(args, "bitmap"), *mode = args_str(args, "bitmap-mode");
     o->bitmap = name ? bitmap_find(source, name) : NULL;
     if (name && !o->bitmap) {
         return error_set(err, -ENOENT, "Bitmap '%s' could not be found", name);
@@ -136,13 +131,13 @@ static int create(struct backup *s, const json_t *args, const char *sync, struct
                   struct txn *txn, struct error *err)
 {
     struct backup_options o = {
-        .id = str(args, "job-id"),
+        .id = args_str(args, "job-id"),
         .sync = sync_of(sync),
         .speed = job_args_speed(args),
         .compress = json_is_true(json_object_get(args, "compress")),
         .on_source_error = job_args_on_error(args, "on-source-error"),
         .on_target_error = job_args_on_error(args, "on-target-error"),
-        .filter_name = str(args, "filter-node-name"),
+        .filter_name = args_str(args, "filter-node-name"),
         .flags = job_args_flags(args),
         .jobs = a->jobs,
     };
@@ -193,7 +188,7 @@ static int follow_iothread(struct backup *s, const struct node *source, struct e
 static int prepare_blockdev(struct layer *l, const json_t *args, struct action *a,
                             struct txn *txn, struct error *err)
 {
-    const char *device = str(args, "device"), *target_name = str(args, "target");
+    const char *device = args_str(args, "device"), *target_name = args_str(args, "target");
     struct backup *s = action_state(a);
     struct node *source = layer_lookup(l, device, device, err);
     struct node *target = source ? layer_lookup(l, target_name, target_name, err) : NULL;
@@ -206,7 +201,7 @@ static int prepare_blockdev(struct layer *l, const json_t *args, struct action *
         return ret;
     }
     drain_source(s, source);
-    return create(s, args, str(args, "sync"), a, txn, err);
+    return create(s, args, args_str(args, "sync"), a, txn, err);
 }
 
 /* ---- drive-backup ---- */
@@ -289,7 +284,7 @@ static int set_backing(struct node *target, struct node *source, struct error *e
 static int prepare_drive(struct layer *l, const json_t *args, struct action *a, struct txn *txn,
                          struct error *err)
 {
-    const char *device = str(args, "device"), *mode = str(args, "mode");
+    const char *device = args_str(args, "device"), *mode = args_str(args, "mode");
     struct backup *s = action_state(a);
     struct node *source = layer_lookup(l, device, device, err);
     if (!source) {
@@ -297,10 +292,10 @@ static int prepare_drive(struct layer *l, const json_t *args, struct action *a, 
     }
     drain_source(s, source);
     struct image i = {
-        .name = str(args, "target"),
-        .format = str(args, "format"),
+        .name = args_str(args, "target"),
+        .format = args_str(args, "format"),
         .existing = mode && strcmp(mode, "existing") == 0,
-        .sync = str(args, "sync"),
+        .sync = args_str(args, "sync"),
     };
     i.format = i.format || i.existing ? i.format : source->drv->name;
     int ret = blocker_check(source, BLOCK_OP_BACKUP_SOURCE, err);

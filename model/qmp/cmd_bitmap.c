@@ -18,21 +18,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static const char *str(const json_t *args, const char *name)
-{
-    return json_string_value(json_object_get(args, name));
-}
-
-static bool is_true(const json_t *args, const char *name)
-{
-    return json_is_true(json_object_get(args, name));
-}
-
 /* The bitmap that args names, when it can be used. */
 static int find(struct layer *l, const json_t *args, const char *name, uint32_t what,
                 struct dirty_bitmap **out, struct error *err)
 {
-    int ret = bitmap_lookup(l, str(args, "node"), str(args, name), out, err);
+    int ret = bitmap_lookup(l, args_str(args, "node"), args_str(args, name), out, err);
     return ret < 0 ? ret : bitmap_check(*out, what, err);
 }
 
@@ -59,7 +49,7 @@ static int check_persistent(const struct node *n, const char *name, struct error
 
 static int add(struct layer *l, const json_t *args, struct dirty_bitmap **out, struct error *err)
 {
-    const char *node = str(args, "node"), *name = str(args, "name");
+    const char *node = args_str(args, "node"), *name = args_str(args, "name");
     const json_t *granularity = json_object_get(args, "granularity");
     json_int_t bytes = json_integer_value(granularity);
     if (*name == '\0') {
@@ -72,13 +62,13 @@ static int add(struct layer *l, const json_t *args, struct dirty_bitmap **out, s
     if (granularity && (bytes < 512 || (bytes & (bytes - 1)) != 0)) {
         return error_set(err, -EINVAL, "Granularity must be power of 2 and at least 512");
     }
-    if (is_true(args, "persistent")) {
+    if (args_is_true(args, "persistent")) {
         return check_persistent(n, name, err);
     }
     uint32_t size = granularity ? (uint32_t)bytes : bitmap_default_granularity(n);
     int ret = bitmap_create(n, name, size, out, err);
     if (ret == 0) {
-        bitmap_set_enabled(*out, !is_true(args, "disabled"));
+        bitmap_set_enabled(*out, !args_is_true(args, "disabled"));
     }
     return ret;
 }
@@ -89,8 +79,8 @@ static int find_source(struct layer *l, const json_t *args, size_t i, struct dir
 {
     const json_t *one = json_array_get(json_object_get(args, "bitmaps"), i);
     return json_is_string(one)
-               ? bitmap_lookup(l, str(args, "node"), json_string_value(one), out, err)
-               : bitmap_lookup(l, str(one, "node"), str(one, "name"), out, err);
+               ? bitmap_lookup(l, args_str(args, "node"), json_string_value(one), out, err)
+               : bitmap_lookup(l, args_str(one, "node"), args_str(one, "name"), out, err);
 }
 
 /* backup: the bits before, for an undo; NULL: none is wanted. */
@@ -174,7 +164,7 @@ static int run_merge(struct layer *l, const json_t *args, json_t **ret, struct e
 {
     struct dirty_bitmap *b = NULL;
     (void)ret;
-    int code = bitmap_lookup(l, str(args, "node"), str(args, "target"), &b, err);
+    int code = bitmap_lookup(l, args_str(args, "node"), args_str(args, "target"), &b, err);
     return code < 0 ? code : merge(l, args, b, NULL, err);
 }
 
@@ -185,7 +175,7 @@ static int run_sha256(struct layer *l, const json_t *args, json_t **ret, struct 
 {
     struct dirty_bitmap *b = NULL;
     char text[DIGEST_TEXT];
-    int code = bitmap_lookup(l, str(args, "node"), str(args, "name"), &b, err);
+    int code = bitmap_lookup(l, args_str(args, "node"), args_str(args, "name"), &b, err);
     if (code < 0) {
         return code;
     }

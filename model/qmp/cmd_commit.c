@@ -17,11 +17,6 @@
 
 #include <errno.h>
 
-static const char *str(const json_t *args, const char *name)
-{
-    return json_string_value(json_object_get(args, name));
-}
-
 /* ---- Which images ---- */
 
 static struct node *find_active(const struct layer *l, const char *device, struct error *err)
@@ -46,7 +41,7 @@ static struct node *find_by_node(struct node *from, const char *name, struct err
 
 static struct node *find_top(struct node *active, const json_t *args, struct error *err)
 {
-    const char *node = str(args, "top-node"), *file = str(args, "top");
+    const char *node = args_str(args, "top-node"), *file = args_str(args, "top");
     struct node *n = active;
     if (node && file) {
         error_set(err, -EINVAL, "'top-node' and 'top' are mutually exclusive");
@@ -66,7 +61,7 @@ static struct node *find_top(struct node *active, const json_t *args, struct err
 
 static struct node *find_base(struct node *top, const json_t *args, struct error *err)
 {
-    const char *node = str(args, "base-node"), *file = str(args, "base");
+    const char *node = args_str(args, "base-node"), *file = args_str(args, "base");
     if (node && file) {
         error_set(err, -EINVAL, "'base-node' and 'base' are mutually exclusive");
         return NULL;
@@ -135,14 +130,14 @@ static int start(const struct commit_args *a, struct error *err)
 
 static int block_commit(struct layer *l, const json_t *args, json_t **ret, struct error *err)
 {
-    struct commit_args a = { .job_id = str(args, "job-id"),
-                             .backing_file = str(args, "backing-file"),
-                             .filter_name = str(args, "filter-node-name"),
+    struct commit_args a = { .job_id = args_str(args, "job-id"),
+                             .backing_file = args_str(args, "backing-file"),
+                             .filter_name = args_str(args, "filter-node-name"),
                              .speed = job_args_speed(args),
                              .on_error = job_args_on_error(args, "on-error"),
                              .flags = job_args_flags(args) };
     (void)ret;
-    a.active = find_active(l, str(args, "device"), err);
+    a.active = find_active(l, args_str(args, "device"), err);
     if (!a.active) {
         return -ENODEV;
     }

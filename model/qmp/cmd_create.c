@@ -7,21 +7,16 @@
 #include <errno.h>
 #include <string.h>
 
-static const char *text(const json_t *object, const char *key)
-{
-    return json_string_value(json_object_get(object, key));
-}
-
 static int create(struct layer *l, const json_t *args, json_t **ret, struct error *err)
 {
     const json_t *options = json_object_get(args, "options");
-    const struct blk_driver *drv = layer_driver(l, text(options, "driver"));
+    const struct blk_driver *drv = layer_driver(l, args_str(options, "driver"));
 
     (void)ret;
     if (!drv || !drv->image || !drv->image->create_members) {
         return error_set(err, -ENOTSUP, "Driver does not support blockdev-create");
     }
-    return job_create_image(l, text(args, "job-id"), drv, options, err);
+    return job_create_image(l, args_str(args, "job-id"), drv, options, err);
 }
 
 static const struct schema_member create_args[] = {
@@ -44,20 +39,20 @@ const struct qmp_command qmp_blockdev_create = {
 static int amend(struct layer *l, const json_t *args, json_t **ret, struct error *err)
 {
     const json_t *options = json_object_get(args, "options");
-    struct node *n = layer_lookup(l, NULL, text(args, "node-name"), err);
+    struct node *n = layer_lookup(l, NULL, args_str(args, "node-name"), err);
 
     (void)ret;
     if (!n) {
         return -ENODEV;
     }
-    if (strcmp(n->drv->name, text(options, "driver")) != 0) {
+    if (strcmp(n->drv->name, args_str(options, "driver")) != 0) {
         return error_set(err, -EINVAL,
                          "x-blockdev-amend doesn't support changing the block driver");
     }
     if (!n->drv->image || !n->drv->image->amend) {
         return error_set(err, -ENOTSUP, "Driver does not support x-blockdev-amend");
     }
-    return job_amend_image(n, text(args, "job-id"), options,
+    return job_amend_image(n, args_str(args, "job-id"), options,
                            json_is_true(json_object_get(args, "force")), err);
 }
 

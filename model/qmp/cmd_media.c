@@ -17,11 +17,6 @@
 
 /* ---- Which one ---- */
 
-static const char *text(const json_t *args, const char *name)
-{
-    return json_string_value(json_object_get(args, name));
-}
-
 static int fail_not_found(const char *name, struct error *err)
 {
     return error_set_class(err, ERROR_DEVICE_NOT_FOUND, -ENODEV, "Device '%s' not found", name);
@@ -50,7 +45,7 @@ int qmp_find_backend(struct layer *l, const char *device, const char *id, struct
 static int find(struct layer *l, const json_t *args, struct backend **b, const char **name,
                 struct error *err)
 {
-    const char *device = text(args, "device"), *id = text(args, "id");
+    const char *device = args_str(args, "device"), *id = args_str(args, "id");
     *name = device ? device : id;
     return qmp_find_backend(l, device, id, b, err);
 }
@@ -236,7 +231,7 @@ static bool has_backend(const struct layer *l, const struct node *n)
 static int run_insert(struct layer *l, const json_t *args, json_t **ret, struct error *err)
 {
     struct backend *b;
-    const char *name, *node_name = text(args, "node-name");
+    const char *name, *node_name = args_str(args, "node-name");
     (void)ret;
     int code = find(l, args, &b, &name, err);
     if (code < 0) {
@@ -307,7 +302,7 @@ static const struct schema_type change_type = {
 static int open_medium(struct layer *l, const struct backend *b, const json_t *args,
                        struct node **out, struct error *err)
 {
-    const char *mode = text(args, "read-only-mode"), *format = text(args, "format");
+    const char *mode = args_str(args, "read-only-mode"), *format = args_str(args, "format");
     const struct node *old = backend_node(b);
     const struct node_flags *was = old ? &old->flags : backend_medium_flags(b);
     bool read_only = was->read_only;
@@ -326,7 +321,7 @@ static int open_medium(struct layer *l, const struct backend *b, const json_t *a
     if (format) {
         json_object_set_new(options, "driver", json_string(format));
     }
-    int ret = node_open_name(l, text(args, "filename"), options, NULL, 0, out, err);
+    int ret = node_open_name(l, args_str(args, "filename"), options, NULL, 0, out, err);
     json_decref(options);
     return ret;
 }

@@ -22,14 +22,9 @@
 
 enum { GRANULARITY_MIN = 512, GRANULARITY_MAX = 64 << 20 };
 
-static const char *str(const json_t *args, const char *name)
-{
-    return json_string_value(json_object_get(args, name));
-}
-
 static bool is(const json_t *args, const char *name, const char *value)
 {
-    const char *given = str(args, name);
+    const char *given = args_str(args, name);
     return given && strcmp(given, value) == 0;
 }
 
@@ -83,7 +78,7 @@ static int read_sync(const char *sync, enum mirror_sync *out, struct error *err)
 /* Of the source's chain that is nothing but the source everything is copied. */
 static const char *effective_sync(struct node *source, const json_t *args)
 {
-    const char *sync = str(args, "sync");
+    const char *sync = args_str(args, "sync");
     return strcmp(sync, "top") == 0 && !node_backing_chain_next(source) ? "full" : sync;
 }
 
@@ -91,7 +86,7 @@ static const char *effective_sync(struct node *source, const json_t *args)
 static int start(struct mirror_args *a, const json_t *args, struct error *err)
 {
     struct node *below = node_skip_implicit(a->source);
-    a->replaces = str(args, "replaces");
+    a->replaces = args_str(args, "replaces");
     int ret = check_granularity(args, err);
     if (ret == 0) {
         ret = blocker_check(a->source, BLOCK_OP_MIRROR_SOURCE, err);
@@ -111,7 +106,7 @@ static int start(struct mirror_args *a, const json_t *args, struct error *err)
     if (ret < 0) {
         return ret;
     }
-    a->job_id = str(args, "job-id");
+    a->job_id = args_str(args, "job-id");
     a->speed = job_args_speed(args);
     a->granularity = (uint32_t)json_integer_value(json_object_get(args, "granularity"));
     a->buf_size = json_integer_value(json_object_get(args, "buf-size"));
@@ -133,12 +128,12 @@ static int follow_iothread(struct node *target, const struct node *source, struc
 
 static int blockdev_mirror(struct layer *l, const json_t *args, json_t **ret, struct error *err)
 {
-    const char *target = str(args, "target");
-    struct mirror_args a = { .source = job_args_root(l, str(args, "device"), err),
+    const char *target = args_str(args, "target");
+    struct mirror_args a = { .source = job_args_root(l, args_str(args, "device"), err),
                              .backing = MIRROR_BACKING_LEAVE,
                              .unmap = true,
                              .zero_target = is(args, "sync", "full"),
-                             .filter_name = str(args, "filter-node-name") };
+                             .filter_name = args_str(args, "filter-node-name") };
     (void)ret;
     a.target = a.source ? layer_lookup(l, target, target, err) : NULL;
     if (!a.target) {
@@ -175,8 +170,8 @@ static int make_image(struct node *source, const json_t *args, const char *forma
         CHECK(options != NULL);
         free(name);
     }
-    int ret = image_create(source->layer, format, str(args, "target"), io_length(source), options,
-                           err);
+    int ret = image_create(source->layer, format, args_str(args, "target"), io_length(source),
+                           options, err);
     json_decref(options);
     return ret;
 }
@@ -193,27 +188,27 @@ static int open_image(const struct node *source, const json_t *args, const char 
     if (format) {
         json_object_set_new(options, "driver", json_string(format));
     }
-    if (str(args, "node-name")) {
+    if (args_str(args, "node-name")) {
         json_object_set(options, "node-name", json_object_get(args, "node-name"));
     }
-    int ret = node_open_name_alone(source->layer, str(args, "target"), options, out, err);
+    int ret = node_open_name_alone(source->layer, args_str(args, "target"), options, out, err);
     json_decref(options);
     return ret;
 }
 
 static int drive_mirror(struct layer *l, const json_t *args, json_t **ret, struct error *err)
 {
-    const char *format = str(args, "format");
+    const char *format = args_str(args, "format");
     const json_t *unmap = json_object_get(args, "unmap");
     bool existing = is(args, "mode", "existing");
-    struct mirror_args a = { .source = job_args_root(l, str(args, "device"), err),
+    struct mirror_args a = { .source = job_args_root(l, args_str(args, "device"), err),
                              .backing = existing ? MIRROR_BACKING_OPEN : MIRROR_BACKING_SOURCE,
                              .unmap = !unmap || json_is_true(unmap) };
     (void)ret;
     if (!a.source) {
         return -ENODEV;
     }
-    if (str(args, "replaces") && !str(args, "node-name")) {
+    if (args_str(args, "replaces") && !args_str(args, "node-name")) {
         return error_set(err, -EINVAL,
                          "a node-name must be provided when replacing a named node of the graph");
     }

@@ -13,11 +13,6 @@
 #include <errno.h>
 #include <string.h>
 
-static const char *str(const json_t *args, const char *name)
-{
-    return json_string_value(json_object_get(args, name));
-}
-
 /* ---- blockdev-reopen ---- */
 
 static int blockdev_reopen(struct layer *l, const json_t *args, json_t **ret, struct error *err)
@@ -102,21 +97,21 @@ static int change_name(struct node *image, const char *name, struct error *err)
 static int change_backing_file(struct layer *l, const json_t *args, json_t **ret,
                                struct error *err)
 {
-    const char *device = str(args, "device");
+    const char *device = args_str(args, "device");
     struct node *top = job_args_root(l, device, err);
 
     (void)ret;
     if (!top) {
         return -ENODEV;
     }
-    struct node *image = layer_lookup(l, NULL, str(args, "image-node-name"), err);
+    struct node *image = layer_lookup(l, NULL, args_str(args, "image-node-name"), err);
     if (!image) {
         return -ENODEV;
     }
     int code = check_image(device, top, image, err);
     if (code == 0) {
         node_ref(image);
-        code = change_name(image, str(args, "backing-file"), err);
+        code = change_name(image, args_str(args, "backing-file"), err);
         node_unref(image);
     }
     return code;
@@ -154,14 +149,14 @@ static bool has_backend(const struct layer *l, const struct node *n)
 
 static int set_iothread(struct layer *l, const json_t *args, json_t **ret, struct error *err)
 {
-    struct node *n = layer_find_node(l, str(args, "node-name"));
-    const char *iothread = str(args, "iothread");
+    struct node *n = layer_find_node(l, args_str(args, "node-name"));
+    const char *iothread = args_str(args, "iothread");
     int number = 0;
 
     (void)ret;
     if (!n) {
         return error_set(err, -ENODEV, "Failed to find node with node-name='%s'",
-                         str(args, "node-name"));
+                         args_str(args, "node-name"));
     }
     if (!json_is_true(json_object_get(args, "force")) && has_backend(l, n)) {
         return error_set(err, -EBUSY,

@@ -30,11 +30,6 @@ struct snapshot {
     bool drained;                /* node is. */
 };
 
-static const char *str(const json_t *args, const char *name)
-{
-    return json_string_value(json_object_get(args, name));
-}
-
 /* ---- The node ---- */
 
 static int quiesce(struct snapshot *s, struct node *n, struct error *err)
@@ -123,12 +118,13 @@ static int prepare_snapshot(struct layer *l, const json_t *data, struct action *
                             struct error *err)
 {
     struct snapshot *s = action_state(a);
-    struct node *n = layer_lookup(l, str(data, "node"), str(data, "node"), err);
+    struct node *n = layer_lookup(l, args_str(data, "node"), args_str(data, "node"), err);
     int ret = n ? quiesce(s, n, err) : -ENODEV;
     if (ret < 0) {
         return ret;
     }
-    struct node *overlay = layer_lookup(l, str(data, "overlay"), str(data, "overlay"), err);
+    const char *name = args_str(data, "overlay");
+    struct node *overlay = layer_lookup(l, name, name, err);
     if (!overlay) {
         return -ENODEV;
     }
@@ -173,8 +169,8 @@ const struct qmp_command qmp_blockdev_snapshot = {
 
 static int check_overlay_name(const struct layer *l, const json_t *data, struct error *err)
 {
-    const char *name = str(data, "snapshot-node-name");
-    if (!name && str(data, "node-name")) {
+    const char *name = args_str(data, "snapshot-node-name");
+    if (!name && args_str(data, "node-name")) {
         return error_set(err, -EINVAL, "New overlay node-name missing");
     }
     if (name && layer_lookup(l, name, name, NULL)) {
@@ -227,10 +223,10 @@ static int open_overlay(struct snapshot *s, const char *file, const char *format
 static int prepare_snapshot_sync(struct layer *l, const json_t *data, struct action *a,
                                  struct txn *txn, struct error *err)
 {
-    const char *file = str(data, "snapshot-file"), *format = str(data, "format");
-    const char *mode = str(data, "mode");
+    const char *file = args_str(data, "snapshot-file"), *format = args_str(data, "format");
+    const char *mode = args_str(data, "mode");
     struct snapshot *s = action_state(a);
-    struct node *n = layer_lookup(l, str(data, "device"), str(data, "node-name"), err);
+    struct node *n = layer_lookup(l, args_str(data, "device"), args_str(data, "node-name"), err);
     int ret = n ? quiesce(s, n, err) : -ENODEV;
     if (ret == 0) {
         ret = check_overlay_name(l, data, err);
@@ -240,7 +236,7 @@ static int prepare_snapshot_sync(struct layer *l, const json_t *data, struct act
         ret = create_overlay(n, file, format, err);
     }
     if (ret == 0) {
-        ret = open_overlay(s, file, format, str(data, "snapshot-node-name"), err);
+        ret = open_overlay(s, file, format, args_str(data, "snapshot-node-name"), err);
     }
     return ret < 0 ? ret : cut_in(s, txn, err);
 }

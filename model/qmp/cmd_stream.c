@@ -12,17 +12,12 @@
 
 #include <errno.h>
 
-static const char *str(const json_t *args, const char *name)
-{
-    return json_string_value(json_object_get(args, name));
-}
-
 /* ---- How far down ---- */
 
 static int check_not_both(const json_t *args, const char *one, const char *other,
                           struct error *err)
 {
-    if (!str(args, one) || !str(args, other)) {
+    if (!args_str(args, one) || !args_str(args, other)) {
         return 0;
     }
     return error_set(err, -EINVAL, "'%s' and '%s' cannot be specified at the same time", one,
@@ -71,8 +66,8 @@ static int find_bottom(struct stream_args *a, const char *device, const char *na
 
 static int find_ends(struct stream_args *a, const json_t *args, struct error *err)
 {
-    const char *base = str(args, "base"), *node = str(args, "base-node");
-    const char *bottom = str(args, "bottom"), *device = str(args, "device");
+    const char *base = args_str(args, "base"), *node = args_str(args, "base-node");
+    const char *bottom = args_str(args, "bottom"), *device = args_str(args, "device");
     if (base) {
         a->base = chain_find_image(a->node, base);
         return a->base ? 0 : error_set(err, -ENOENT, "Can't find '%s' in the backing chain", base);
@@ -99,10 +94,10 @@ static int check_blockers(const struct stream_args *a, struct error *err)
 
 static int block_stream(struct layer *l, const json_t *args, json_t **ret, struct error *err)
 {
-    const char *device = str(args, "device");
-    struct stream_args a = { .job_id = str(args, "job-id"),
-                             .backing_file = str(args, "backing-file"),
-                             .filter_name = str(args, "filter-node-name"),
+    const char *device = args_str(args, "device");
+    struct stream_args a = { .job_id = args_str(args, "job-id"),
+                             .backing_file = args_str(args, "backing-file"),
+                             .filter_name = args_str(args, "filter-node-name"),
                              .speed = job_args_speed(args),
                              .on_error = job_args_on_error(args, "on-error"),
                              .flags = job_args_flags(args) };
