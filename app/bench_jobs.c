@@ -2,7 +2,8 @@
 /* Jobs: 1 GiB of mixed data copied, and what a job or a bitmap costs the guests.
  *
  * The data are a MiB of zeroes, one of random bytes, one of text, and so on; real bytes on both
- * sides, none of them symbolic.
+ * sides, none of them symbolic.  Simulated disks of a world share what a job copies until one of
+ * them is written (sim/iobuf.h), so ours moves no byte of it.
  */
 #include "app/bench.h"
 #include "app/bench_client.h"

@@ -14,6 +14,14 @@ void *mem_alloc(size_t size)
     return p;
 }
 
+void *mem_alloc_aligned(size_t align, size_t size)
+{
+    CHECK(size > 0 && size % align == 0);
+    void *p = aligned_alloc(align, size);
+    CHECK(p != NULL);
+    return p;
+}
+
 enum { SMALL_BYTES = 1024 };
 
 /* Small things come from malloc, which keeps what was freed at hand; calloc does not look there. */

@@ -12,6 +12,7 @@
 
 void *mem_alloc(size_t size);              /* Not zeroed. */
 void *mem_zalloc(size_t size);             /* Zeroed. */
+void *mem_alloc_aligned(size_t align, size_t size); /* A power of two; size a multiple of it. */
 void *mem_zalloc_array(size_t n, size_t size);
 void *mem_resize(void *p, size_t size);    /* As realloc(). */
 /* Room for one more element behind len of them: p, or a larger copy with *cap elements of size. */

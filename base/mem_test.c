@@ -26,6 +26,9 @@ static void memory_is_there(void **state)
     assert_int_equal(zeros[999], 0);
     free(zeros);
     free(mem_alloc(0)); /* Nothing is still a pointer. */
+    void *aligned = mem_alloc_aligned(4096, 8192);
+    assert_int_equal((uintptr_t)aligned % 4096, 0);
+    free(aligned);
     free(mem_zalloc(0));
     free(mem_resize(NULL, 0));
 }

@@ -138,7 +138,8 @@ static void a_string_grows(void **state)
     }
     assert_int_equal(b.len, 2000);
     assert_int_equal(strlen(strbuf_str(&b)), 2000);
-    strbuf_putc(&b, 'x');
+    memcpy(strbuf_room(&b, 3000), "x", 2); /* More room than is used. */
+    b.len++;
     strbuf_puts(&b, "yz");
     strbuf_add(&b, "a\0b", 3);
     assert_int_equal(b.len, 2006);

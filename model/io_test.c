@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "model/io_private.h"
 #include "model/layer_state.h"
+#include "sim/disk.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -285,10 +286,40 @@ static void padding(struct bench *b)
     assert_int_equal(read_is(b, 100, 10, 0x22), 0);
 }
 
+/* What a disk has answered with its blocks is written where it does not fit the alignment. */
+static void padding_of_blocks(struct bench *b)
+{
+    enum { BYTES = 2 * DISK_PAGE };
+    struct sim *s = b->node->sim;
+    struct disk_config cfg = DISK_CONFIG_INIT;
+    struct iobuf_blocks room;
+    struct iovec iov;
+    struct disk *d;
+    uint8_t memory[BYTES], data[BYTES], have[BYTES];
+    cfg.size = BYTES;
+    fill_bytes(fill_stream(3), data, BYTES);
+    memset(memory, 0xee, BYTES);
+    assert_int_equal(disk_create(s, "d", &cfg, &d, NULL), 0);
+    assert_int_equal(disk_poke(d, 0, data, BYTES), 0);
+    struct iobuf buf = iobuf_mem(&iov, memory, BYTES);
+    buf.symbolic = true;
+    iobuf_take_blocks(&buf, &room);
+    assert_int_equal(disk_read(d, 0, &buf, 0), 0);
+    assert_true(iobuf_has_blocks(&buf));
+    set_limits(b, (struct io_limits){ .request_alignment = 512 });
+    assert_int_equal(backend_write(b->blk, 100, &buf, 0), 0);
+    iobuf_blocks_drop(&room);
+    buf = iobuf_mem(&iov, have, BYTES);
+    assert_int_equal(backend_read(b->blk, 100, &buf, 0), 0);
+    assert_memory_equal(have, data, BYTES);
+    disk_destroy(d);
+}
+
 static void test_unaligned_requests_are_padded(void **state)
 {
     (void)state;
     run_body(NULL, padding);
+    run_body(NULL, padding_of_blocks);
 }
 
 static void splitting(struct bench *b)

@@ -53,8 +53,7 @@ static void pool_grow(struct block_pool *pool)
     size_t blocks = huge ? SLAB_HUGE : SLAB_SMALL;
     struct block_slab *slab;
     if (huge) {
-        slab = aligned_alloc(HUGE_PAGE, HUGE_PAGE);
-        CHECK(slab != NULL);
+        slab = mem_alloc_aligned(HUGE_PAGE, HUGE_PAGE);
         madvise(slab, HUGE_PAGE, MADV_HUGEPAGE); /* If there are such. */
     } else {
         slab = mem_alloc(sizeof(*slab) + blocks * sizeof(slab->blocks[0]));

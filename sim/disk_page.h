@@ -67,7 +67,8 @@ static inline bool page_is_data(struct page p)
 }
 
 /* Blocks come from slabs and go back to a free list; the disks of a world share a pool, so that a
- * block may be part of several, and the last user frees it.  A pool that has grown takes slabs of a huge page each. */
+ * block may be part of several, and the last user frees it.  A pool that has grown takes slabs of a
+ * huge page each. */
 enum { SLAB_SMALL = 64, SLAB_HUGE = 511, HUGE_PAGE = 2 << 20 };
 struct block_slab {
     struct block_slab *next;

@@ -44,8 +44,8 @@ struct iobuf iobuf_slice(const struct iobuf *b, size_t skip, size_t len)
     return s;
 }
 
-/* The memory at position at of b, or that of its blocks: *run bytes of it lie together (at most n).  The search goes on
- * from *iov, where *base is the position of its first byte; start with 0, 0. */
+/* The memory at position at of b, or that of its blocks: *run bytes of it lie together (at most n).
+ * The search goes on from *iov, where *base is the position of its first byte; start with 0, 0. */
 struct cursor {
     int iov;
     size_t base;

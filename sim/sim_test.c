@@ -357,7 +357,7 @@ static void test_the_trace_can_be_read(void **state)
     sim_trace(s, TRACE_POWER, TRACE_POWER_NAMES, 0, 1, 3);
     sim_trace(s, TRACE_FAULT, 3, 1, 0, 2);
     sim_trace(s, TRACE_REQUEST, 99, 2, 0, 0);
-    sim_trace_text(s, TRACE_GRAPH, "add %s", "hd0");
+    sim_trace_words(s, TRACE_GRAPH, (const char *const[]){ "add ", "hd0" }, 2);
     struct strbuf out = { 0 };
     trace_print(&s->trace, &out);
     const char *const parts[] = { "statement 4", "request   write        actor=2 4096+512",

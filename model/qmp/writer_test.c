@@ -59,12 +59,31 @@ static void test_depth(void **state)
     free(text);
 }
 
+/* Members without a value: the same text as that of the value. */
+static void test_members(void **state)
+{
+    struct strbuf out = { .text = NULL };
+    (void)state;
+    strbuf_putc(&out, '{');
+    qmp_write_member(&out, "a", "plain");
+    qmp_write_member(&out, "b", "x\"\n");
+    qmp_write_member(&out, "c", "");
+    qmp_write_key(&out, "d");
+    qmp_write_integer(&out, INT64_MIN);
+    strbuf_putc(&out, '}');
+    expect_written(strbuf_str(&out), strbuf_str(&out));
+    assert_string_equal(strbuf_str(&out), "{\"a\": \"plain\", \"b\": \"x\\\"\\n\", \"c\": \"\", "
+                                          "\"d\": -9223372036854775808}");
+    strbuf_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_qemu_writes),
         cmocka_unit_test(test_numbers_at_the_edge),
         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_members),
     };
     return cmocka_run_group_tests_name("model/qmp/writer", tests, NULL, NULL);
 }
